@@ -1,0 +1,210 @@
+"""What the sandbox's workspace holds, and what the three operations do to it.
+
+Limits are the vendor's, written down here a second time on purpose: the sandbox checks the client.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Final, Literal
+
+from ulid import ULID
+
+from customerio_track_mcp.sandbox.people import DroppedError, IdentifierType, People, Person, shape_of
+
+KEPT: Final = 10_000
+"""How many events, dropped things and requests are remembered; the oldest go first."""
+
+_ID_TYPES: Final[Mapping[str, IdentifierType]] = {"id": "id", "email": "email", "cio_id": "cio_id"}
+
+
+class BadRequestError(Exception):
+    """The vendor answers this with an error status.
+
+    Attributes:
+        status: the HTTP status.
+    """
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as recorded. `timestamp` is in UNIX seconds, `person` a cio_id, `id` the client's ULID."""
+
+    name: str
+    type: str
+    person: str
+    timestamp: int
+    data: Mapping[str, object]
+    id: str | None
+
+
+@dataclass(slots=True)
+class Segment:
+    """One segment. Only a manual one takes people through the API."""
+
+    id: int
+    name: str
+    kind: Literal["manual", "data-driven"]
+    members: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Something the real API would have answered 200 and dropped without a word."""
+
+    operation: str
+    identifier: str
+    what: str
+    reason: str
+    at: float
+
+
+class Workspace:
+    """One workspace, in memory."""
+
+    def __init__(self) -> None:
+        self.people = People()
+        self.events: deque[Event] = deque(maxlen=KEPT)
+        self.segments = {
+            1: Segment(1, "Beta testers", "manual"),
+            2: Segment(2, "Webinar guests", "manual"),
+            3: Segment(3, "Paying customers", "data-driven"),
+        }
+        self.dropped: deque[Dropped] = deque(maxlen=KEPT)
+        self._event_ids: set[str] = set()
+
+    def identify(self, identifier: str, body: Mapping[str, object]) -> None:
+        """Operation `identify`: `PUT /api/v1/customers/{identifier}`."""
+        try:
+            _refuse_long(identifier, 150, "the identifier")
+            if len(body) > 300:
+                raise DroppedError(f"{len(body)} attributes are more than 300")  # noqa: TRY301
+            self.people.identify(identifier, self._storable(identifier, body))
+        except DroppedError as reason:
+            self._drop("identify", identifier, "the whole update", str(reason))
+
+    def track(self, identifier: str, body: Mapping[str, object]) -> None:
+        """Operation `track`: `POST /api/v1/customers/{identifier}/events`.
+
+        Raises:
+            BadRequestError: there is no name.
+        """
+        name, event_id, kind = body.get("name"), body.get("id"), body.get("type")
+        if not isinstance(name, str) or not name.strip():
+            raise BadRequestError("name can't be blank")
+        data = body.get("data") or {}
+        timestamp = body.get("timestamp")
+        if not isinstance(data, dict):
+            raise BadRequestError("data must be an object")
+        try:
+            _refuse_long(identifier, 150, "the identifier")
+            _refuse_long(name.strip(), 100, "the event name")
+            if _json_bytes(data) > 100_000:
+                raise DroppedError("the event data is over 100000 bytes")  # noqa: TRY301
+            self._refuse_repeated(event_id)
+            person = self._person_for_event(identifier)
+        except DroppedError as reason:
+            self._drop("track", identifier, f"event {name.strip()[:100]!r}", str(reason))
+            return
+        self.events.append(
+            Event(
+                name=name.strip(),
+                type=kind if kind in ("page", "screen") else "event",
+                person=person.cio_id,
+                timestamp=timestamp if isinstance(timestamp, int) else int(time.time()),
+                data=data,
+                id=event_id if isinstance(event_id, str) else None,
+            )
+        )
+
+    def add_to_segment(self, segment_id: str, ids: object, id_type: str) -> None:
+        """Operation `add_to_segment`: `POST /api/v1/segments/{segment_id}/add_customers`.
+
+        Raises:
+            BadRequestError: no such segment, or a data-driven one; no list of 1 to 1000 ids; no such `id_type`.
+        """
+        segment = self.segments.get(int(segment_id)) if segment_id.isdecimal() else None
+        if segment is None:
+            raise BadRequestError("segment not found", status=404)
+        if segment.kind != "manual":
+            raise BadRequestError("segment is not a manual segment")
+        if not isinstance(ids, list) or not 1 <= len(ids) <= 1000:
+            raise BadRequestError("ids must be an array of 1 to 1000 strings")
+        identifier_type = _ID_TYPES.get(id_type)
+        if identifier_type is None:
+            raise BadRequestError("id_type must be one of id, email, cio_id")
+        for member in ids:
+            try:
+                person = self._member(member, identifier_type)
+            except DroppedError as reason:
+                self._drop("add_to_segment", str(member)[:200], f"member of segment {segment.id}", str(reason))
+                continue
+            if person.cio_id not in segment.members:
+                segment.members.append(person.cio_id)
+
+    def as_json(self) -> dict[str, object]:
+        """Everything the workspace holds, as JSON values."""
+        return {
+            "people": [asdict(person) for person in self.people],
+            "events": [asdict(event) for event in self.events],
+            "segments": [asdict(segment) for segment in self.segments.values()],
+            "dropped": [asdict(dropped) for dropped in self.dropped],
+        }
+
+    def _storable(self, identifier: str, body: Mapping[str, object]) -> dict[str, object]:
+        kept: dict[str, object] = {}
+        for name, value in body.items():
+            try:
+                _refuse_long(name, 150, "the attribute's name")
+                if isinstance(value, str):
+                    _refuse_long(value, 1000, "the attribute's value")
+                elif _json_bytes(value) > 1000:
+                    raise DroppedError("the attribute's value is over 1000 bytes")  # noqa: TRY301
+            except DroppedError as reason:
+                self._drop("identify", identifier, f"attribute {name[:150]!r}", str(reason))
+            else:
+                kept[name] = value
+        return kept
+
+    def _refuse_repeated(self, event_id: object) -> None:
+        if not isinstance(event_id, str):
+            return
+        try:
+            ULID.from_str(event_id)
+        except ValueError:
+            return
+        if event_id in self._event_ids:
+            raise DroppedError(f"a repeat of event {event_id}, which was already received")
+        self._event_ids.add(event_id)
+
+    def _person_for_event(self, identifier: str) -> Person:
+        shape = shape_of(identifier)
+        return self.people.find(shape, identifier) or self.people.identify(identifier, {})
+
+    def _member(self, member: object, id_type: IdentifierType) -> Person:
+        if not isinstance(member, str) or (id_type == "email" and "@" not in member):
+            raise DroppedError(f"does not match id_type {id_type}")
+        person = self.people.find(id_type, member)
+        if person is None:
+            raise DroppedError(f"nobody has this {id_type}; people must exist before they join a segment")
+        return person
+
+    def _drop(self, operation: str, identifier: str, what: str, reason: str) -> None:
+        self.dropped.append(Dropped(operation, identifier, what, reason, at=time.time()))
+
+
+def _json_bytes(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _refuse_long(text: str, most: int, what: str) -> None:
+    if len(text.encode()) > most:
+        raise DroppedError(f"{what} is over {most} bytes")

@@ -1,0 +1,159 @@
+"""The three operations of the Track API v1 as requests: checked, encoded, ready to be sent.
+
+Building a request sends nothing. Each function finds every problem before it gives up, so that a caller can
+mend them all at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote
+
+from ulid import ULID
+
+from customerio_track_mcp.track.errors import InvalidArgumentsError, Problem
+from customerio_track_mcp.track.identifiers import (
+    IdType,
+    email_problems,
+    identifier_problems,
+    segment_id_problems,
+    segment_member_problems,
+    text_problems,
+)
+from customerio_track_mcp.track.limits import EVENT_NAME_BYTES
+from customerio_track_mcp.track.payloads import attributes_problems, encode, event_data_problems
+from customerio_track_mcp.track.timestamps import timestamp_problems
+
+
+class EventType(StrEnum):
+    """What kind of event it is; the Track API takes any other word for `event`."""
+
+    PAGE = "page"
+    SCREEN = "screen"
+    EVENT = "event"
+
+
+@dataclass(frozen=True, slots=True)
+class TrackRequest:
+    """One request to the Track API, independent of host and credentials.
+
+    Attributes:
+        method: the HTTP method.
+        path: the path and query, percent-encoded.
+        content: the JSON body in UTF-8; None where there is none.
+        people: how many people it is about.
+        event_id: the ULID by which the Track API tells a repeated event; None for other requests.
+    """
+
+    method: str
+    path: str
+    content: bytes | None = None
+    people: int = 1
+    event_id: str | None = None
+
+
+def identify(
+    customer_id: str,
+    *,
+    email: str | None = None,
+    created_at: int | None = None,
+    attributes: Mapping[str, object] | None = None,
+) -> TrackRequest:
+    """A request that adds a person, or updates the person that `customer_id` names.
+
+    Args:
+        customer_id: an id of at most 150 bytes, an email address, or `cio_` and a cio_id.
+        email: the person's email address.
+        created_at: when the person came to be in your system, in UNIX seconds.
+        attributes: further attributes; at most 300 with the two above, names up to 150 bytes, values up to 1000
+            bytes. None as a value clears the attribute.
+
+    Raises:
+        InvalidArgumentsError: with every problem found.
+    """
+    own = {"email": email, "created_at": created_at}
+    body = dict(attributes or {}) | {name: value for name, value in own.items() if value is not None}
+    problems = identifier_problems("customer_id", customer_id)
+    if email is not None:
+        problems += email_problems("email", email)
+    if created_at is not None:
+        problems += timestamp_problems("created_at", created_at)
+    if attributes:
+        problems += attributes_problems("attributes", attributes, others=len(body) - len(attributes))
+    _raise_if_any(problems)
+    return TrackRequest("PUT", f"/api/v1/customers/{_segment(customer_id)}", encode(body))
+
+
+def event(
+    customer_id: str,
+    event_name: str,
+    *,
+    event_type: EventType | None = None,
+    data: Mapping[str, object] | None = None,
+) -> TrackRequest:
+    """A request that records one event of the person that `customer_id` names.
+
+    It carries a new ULID: sent twice, the Track API still records one event; built twice, it records two.
+
+    Args:
+        customer_id: an id of at most 150 bytes, an email address, or `cio_` and a cio_id.
+        event_name: at most 100 bytes; white space around it is cut off, as the Track API does.
+        event_type: None for an event proper.
+        data: the event's own data, at most 100 000 bytes of JSON.
+
+    Raises:
+        InvalidArgumentsError: with every problem found.
+    """
+    name = event_name.strip()
+    problems = identifier_problems("customer_id", customer_id)
+    problems += text_problems("event_name", name, EVENT_NAME_BYTES)
+    if data:
+        problems += event_data_problems("data", data)
+    _raise_if_any(problems)
+    event_id = str(ULID())
+    body: dict[str, object] = {"name": name, "id": event_id}
+    if event_type is not None:
+        body["type"] = event_type
+    if data:
+        body["data"] = data
+    path = f"/api/v1/customers/{_segment(customer_id)}/events"
+    return TrackRequest("POST", path, encode(body), event_id=event_id)
+
+
+def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdType = IdType.ID) -> TrackRequest:
+    """A request that puts people into a manual segment. A repeated id is sent once.
+
+    Args:
+        segment_id: the digits of the segment's number.
+        customer_ids: 1 to 1000 ids, all of the type that `id_type` says.
+        id_type: what `customer_ids` are.
+
+    Raises:
+        InvalidArgumentsError: with every problem found.
+    """
+    _raise_if_any(
+        [
+            *segment_id_problems("segment_id", segment_id),
+            *segment_member_problems("customer_ids", customer_ids, id_type),
+        ]
+    )
+    ids = list(dict.fromkeys(customer_ids))
+    path = f"/api/v1/segments/{int(segment_id)}/add_customers?id_type={id_type}"
+    return TrackRequest("POST", path, encode({"ids": ids}), people=len(ids))
+
+
+def find_region() -> TrackRequest:
+    """A request for the region and workspace that the credentials belong to; either region's host answers it."""
+    return TrackRequest("GET", "/api/v1/accounts/region", people=0)
+
+
+def _segment(text: str) -> str:
+    """`text` as one segment of a URL path: nothing in it may end the segment or be read as something else."""
+    return quote(text, safe="")
+
+
+def _raise_if_any(problems: Sequence[Problem]) -> None:
+    if problems:
+        raise InvalidArgumentsError(problems)

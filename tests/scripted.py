@@ -1,0 +1,117 @@
+"""An HTTP server over a raw socket that answers by a script and keeps every byte that it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class RawRequest:
+    """One request as it stood on the wire."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def target(self) -> str:
+        return self.line.split(" ")[1]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class ScriptedServer:
+    """Acts out one `Act` for each request, in order; after the last one, answers 200 and an empty object."""
+
+    def __init__(self) -> None:
+        self.requests: list[RawRequest] = []
+        self.acts: list[Act] = []
+        self.connections = 0
+        self.received = asyncio.Event()
+        self.client_left = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"http://{host}:{port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        self.connections += 1
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                line, *lines = head.rstrip("\r\n").split("\r\n")
+                headers = {name.lower(): value for name, _, value in (entry.partition(": ") for entry in lines)}
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                self.requests.append(RawRequest(line, headers, body))
+                self.received.set()
+                act = self.acts.pop(0) if self.acts else answer(200, "{}")
+                await act(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.client_left.set()
+        finally:
+            writer.close()
+
+
+def answer(status: int, body: str, content_type: str = "application/json", **headers: str) -> Act:
+    """Answer with this status and body; header names are written with _ for -."""
+
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        extra = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        content = body.encode()
+        writer.write(
+            f"HTTP/1.1 {status} Scripted\r\nContent-Type: {content_type}\r\n{extra}"
+            f"Content-Length: {len(content)}\r\n\r\n".encode()
+            + content
+        )
+        await writer.drain()
+
+    return act
+
+
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Never answer; end when the client does."""
+    del writer
+    await reader.readexactly(1)
+
+
+async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close the connection without an answer."""
+    del reader
+    writer.close()
+    await writer.wait_closed()
+    raise ConnectionError
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Break the connection with a TCP reset."""
+    del reader
+    raw: socket.socket = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    raise ConnectionError

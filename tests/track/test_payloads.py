@@ -1,0 +1,93 @@
+import json
+from typing import Any
+
+import pytest
+
+from customerio_track_mcp.track.payloads import attributes_problems, encode, event_data_problems, shorten
+
+
+@pytest.mark.parametrize(
+    ("attributes", "accepted"),
+    [
+        ({"n" * 150: "v"}, True),
+        ({"n" * 151: "v"}, False),
+        ({"é" * 75: "v"}, True),
+        ({"é" * 76: "v"}, False),
+        ({"plan": "v" * 1000}, True),
+        ({"plan": "v" * 1001}, False),
+        ({"plan": "é" * 500}, True),
+        ({"plan": "é" * 501}, False),
+        ({"list": ["v" * 996]}, True),
+        ({"list": ["v" * 997]}, False),
+        ({"digits": 10**999}, True),
+        ({"digits": 10**1000}, False),
+        ({"": "v"}, False),
+        ({" ": "v"}, False),
+        ({"cleared": None, "yes": True, "half": 0.5, "nested": {"a": [1, None]}}, True),
+    ],
+)
+def test_attribute_names_and_values_are_limited_in_bytes(attributes: dict[str, Any], accepted: bool) -> None:
+    assert (attributes_problems("attributes", attributes, others=0) == []) is accepted
+
+
+@pytest.mark.parametrize(
+    ("number", "others", "accepted"), [(300, 0, True), (301, 0, False), (298, 2, True), (299, 2, False)]
+)
+def test_a_call_takes_300_attributes_with_email_and_created_at(number: int, others: int, accepted: bool) -> None:
+    problems = attributes_problems("attributes", {f"a{n}": n for n in range(number)}, others)
+    assert (problems == []) is accepted
+
+
+def test_every_bad_attribute_is_told_by_name() -> None:
+    attributes = {"good": 1, "long": "v" * 1001, "n" * 151: 1, "score": float("nan")}
+    problems = attributes_problems("attributes", attributes, others=0)
+    assert [problem.parameter.split("n")[0] for problem in problems] == [
+        "attributes.lo",
+        "attributes ",
+        "attributes.score",
+    ]
+
+
+@pytest.mark.parametrize(("filler", "accepted"), [(100_000 - 8, True), (100_000 - 7, False)])
+def test_event_data_is_limited_to_100000_bytes_of_what_is_sent(filler: int, accepted: bool) -> None:
+    data = {"k": "v" * filler}
+    assert (len(encode(data)) <= 100_000) is accepted
+    assert (event_data_problems("data", data) == []) is accepted
+
+
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ({"a": [1, {"b": float("inf")}]}, "data.a[1].b"),
+        ({"a": float("-inf")}, "data.a"),
+        ({"a": "\ud800"}, "data.a"),
+        ({"\ud800": 1}, "data"),
+        ({"a": 10**5000}, "data.a"),
+        ({"a": object()}, "data.a"),
+    ],
+)
+def test_what_json_cannot_carry_is_told_with_its_place(value: dict[str, Any], place: str) -> None:
+    (problem,) = event_data_problems("data", value)
+    assert problem.parameter == place
+
+
+def test_nesting_beyond_reason_is_told_and_does_not_crash() -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(200_000):
+        deep = {"a": deep}
+    (problem,) = event_data_problems("data", deep)
+    assert "nested too deeply" in problem.text
+    (problem,) = attributes_problems("attributes", {"deep": deep}, others=0)
+    assert "nested too deeply" in problem.text
+    while deep:  # taken apart by hand: the interpreter frees nested objects by recursion
+        deep = deep["a"]
+
+
+def test_encoding_is_compact_utf8() -> None:
+    assert encode({"name": "Zoë", "n": 1}) == '{"name":"Zoë","n":1}'.encode()
+    assert json.loads(encode({"a": [1, 2.5, None, True]})) == {"a": [1, 2.5, None, True]}
+
+
+def test_text_in_messages_is_short_and_printable() -> None:
+    assert shorten("x" * 50) == "x" * 39 + "…"
+    assert shorten("a\x1b[31mb\n") == "a�[31mb�"
