@@ -1,0 +1,159 @@
+"""The three tools: arguments in, an answer out. The only place where `track` and the contract meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from customerio_track_mcp.advice import explain
+from customerio_track_mcp.contract import (
+    AddCustomersToSegmentInput,
+    AddCustomersToSegmentOutput,
+    CreateOrUpdateCustomerInput,
+    CreateOrUpdateCustomerOutput,
+    SendEventInput,
+    SendEventOutput,
+    read_arguments,
+    read_seconds,
+)
+from customerio_track_mcp.reserved_keys import RESERVED_ATTRIBUTES, RESERVED_EVENT_DATA, reserved_key_problems
+from customerio_track_mcp.track import (
+    IdType,
+    InvalidArgumentsError,
+    Problem,
+    Receipt,
+    TrackClient,
+    TrackError,
+    TrackRequest,
+)
+from customerio_track_mcp.track.identifiers import is_email
+from customerio_track_mcp.track.requests import add_to_segment, event, identify
+
+
+class Tools:
+    """The tools of one workspace. None of them raises: a failure is an answer too.
+
+    Args:
+        client: the workspace's Track API client.
+        allowed_keys: the reserved keys that the operator allows in attributes and event data.
+    """
+
+    def __init__(self, client: TrackClient, allowed_keys: Collection[str] = ()) -> None:
+        self._client = client
+        self._allowed_keys = allowed_keys
+
+    async def create_or_update_customer(self, arguments: Mapping[str, object]) -> CreateOrUpdateCustomerOutput:
+        """Add a person, or update the person that `customer_id` names."""
+        given, problems = read_arguments(CreateOrUpdateCustomerInput, arguments)
+        attributes = dict(given.attributes or {})
+        created_at, contradictions = _settle(attributes, given)
+        problems += contradictions
+        problems += reserved_key_problems("attributes", attributes, RESERVED_ATTRIBUTES, self._allowed_keys)
+        echo: dict[str, Any] = {}
+        try:
+            request = _build(
+                problems,
+                lambda: identify(given.customer_id, email=given.email, created_at=created_at, attributes=attributes),
+            )
+            echo = {"customer_id": given.customer_id, "email": given.email}
+            receipt = await self._client.send(request)
+        except TrackError as error:
+            return CreateOrUpdateCustomerOutput(success=False, error=explain(error), **echo)
+        message = (
+            f"The Track API accepted customer {given.customer_id!r} with email and {len(attributes)} further "
+            f"{_plural(len(attributes), 'attribute')}{_after(receipt)}."
+        )
+        return CreateOrUpdateCustomerOutput(success=True, message=message, **echo)
+
+    async def send_event(self, arguments: Mapping[str, object]) -> SendEventOutput:
+        """Record one event of a person."""
+        given, problems = read_arguments(SendEventInput, arguments)
+        problems += reserved_key_problems("data", given.data, RESERVED_EVENT_DATA, self._allowed_keys)
+        echo: dict[str, Any] = {}
+        try:
+            request = _build(
+                problems,
+                lambda: event(given.customer_id, given.event_name, event_type=given.event_type, data=given.data),
+            )
+            echo = {"customer_id": given.customer_id, "event_name": given.event_name}
+            receipt = await self._client.send(request)
+        except TrackError as error:
+            return SendEventOutput(success=False, error=explain(error), **echo)
+        message = (
+            f"The Track API accepted event {given.event_name!r} for customer {given.customer_id!r}{_after(receipt)}; "
+            f"the event's id is {receipt.event_id}."
+        )
+        return SendEventOutput(success=True, message=message, **echo)
+
+    async def add_customers_to_segment(self, arguments: Mapping[str, object]) -> AddCustomersToSegmentOutput:
+        """Put people into a manual segment."""
+        given, problems = read_arguments(AddCustomersToSegmentInput, arguments)
+        echo: dict[str, Any] = {}
+        try:
+            request = _build(
+                problems, lambda: add_to_segment(given.segment_id, given.customer_ids, id_type=given.id_type)
+            )
+            echo = {"segment_id": str(int(given.segment_id)), "id_type": given.id_type.value}
+            receipt = await self._client.send(request)
+        except TrackError as error:
+            return AddCustomersToSegmentOutput(success=False, error=explain(error), **echo)
+        message = (
+            f"The Track API accepted {request.people} {_plural(request.people, 'id')} for segment "
+            f"{echo['segment_id']}{_after(receipt)}. It does not say which of them it found: an id that nobody has is "
+            f"ignored.{_doubts(given)}"
+        )
+        return AddCustomersToSegmentOutput(success=True, message=message, customer_count=request.people, **echo)
+
+
+def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> TrackRequest:
+    """The request, or every problem at once: those found so far and those found in building it."""
+    try:
+        request = build()
+    except InvalidArgumentsError as error:
+        raise InvalidArgumentsError([*problems, *error.problems]) from None
+    if problems:
+        raise InvalidArgumentsError(problems)
+    return request
+
+
+def _settle(attributes: dict[str, Any], given: CreateOrUpdateCustomerInput) -> tuple[int | None, list[Problem]]:
+    """Take `email` and `created_at` out of `attributes`: each has a parameter of its own, which has to agree."""
+    problems = []
+    if "email" in attributes:
+        inside = attributes.pop("email")
+        if not isinstance(inside, str) or inside.strip().casefold() != given.email.casefold():
+            problems.append(Problem("attributes.email", "contradicts the parameter email; give the address there only"))
+    created_at = given.created_at
+    if "created_at" in attributes:
+        try:
+            inside = read_seconds(attributes.pop("created_at"))
+        except ValueError as error:
+            return created_at, [*problems, Problem("attributes.created_at", str(error))]
+        if created_at is None:
+            created_at = inside
+        elif inside != created_at:
+            problems.append(
+                Problem("attributes.created_at", "contradicts the parameter created_at; give the time there only")
+            )
+    return created_at, problems
+
+
+def _doubts(given: AddCustomersToSegmentInput) -> str:
+    """A word about ids that may well be right and yet look like those of another type."""
+    told = []
+    if repeated := len(given.customer_ids) - len(set(given.customer_ids)):
+        told.append(f" {repeated} repeated {_plural(repeated, 'id')} went once.")
+    if given.id_type is IdType.ID and (emails := sum(map(is_email, given.customer_ids))):
+        told.append(
+            f" {emails} of the ids {'looks' if emails == 1 else 'look'} like an email address: they match only people "
+            "whose id is that address. If that was not meant, call again with id_type 'email'."
+        )
+    return "".join(told)
+
+
+def _after(receipt: Receipt) -> str:
+    return f" at attempt {receipt.attempts}" if receipt.attempts > 1 else ""
+
+
+def _plural(number: int, noun: str) -> str:
+    return noun if number == 1 else f"{noun}s"

@@ -1,0 +1,103 @@
+"""Results and protocol errors, through the SDK's own client."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import jsonschema
+import pytest
+from mcp import Client, MCPError
+
+from customerio_track_mcp import __version__
+from customerio_track_mcp.mcp_server import build_server
+from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.track import TrackClient
+
+
+@pytest.fixture(params=["legacy", "auto"])
+async def mcp_client(client: TrackClient, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    async with Client(build_server(Tools(client)), mode=request.param) as connected:
+        yield connected
+
+
+async def test_the_server_introduces_itself(mcp_client: Client) -> None:
+    info = mcp_client.server_info
+    assert info is not None
+    assert (info.name, info.version) == ("customerio-track-mcp", __version__)
+    assert mcp_client.instructions is not None
+    assert "An event can start a campaign that mails a real person" in mcp_client.instructions
+    assert len(mcp_client.instructions.splitlines()) <= 5
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "succeeds"),
+    [
+        ("create_or_update_customer", {"customer_id": "1", "email": "ann@example.com"}, True),
+        ("create_or_update_customer", {"customer_id": "1"}, False),
+        ("send_event", {"customer_id": "1", "event_name": "bought"}, True),
+        ("send_event", {}, False),
+        ("add_customers_to_segment", {"segment_id": "1", "customer_ids": ["1"]}, True),
+        ("add_customers_to_segment", {"segment_id": "3", "customer_ids": ["1"]}, False),
+    ],
+)
+async def test_every_outcome_is_a_conforming_payload_with_the_same_json_as_text(
+    mcp_client: Client, tool: str, arguments: dict[str, Any], succeeds: bool
+) -> None:
+    result = await mcp_client.call_tool(tool, arguments)
+    assert result.is_error is not succeeds
+    payload = result.structured_content
+    assert payload is not None
+    assert payload["success"] is succeeds
+    assert bool(payload["error"]) is not succeeds
+    (text,) = result.content
+    assert text.type == "text"
+    assert json.loads(text.text) == payload
+    schemas = {listed.name: listed.output_schema for listed in (await mcp_client.list_tools()).tools}
+    jsonschema.validate(payload, schemas[tool] or {})
+
+
+async def test_a_call_without_arguments_is_answered_too(mcp_client: Client) -> None:
+    result = await mcp_client.call_tool("send_event")
+    assert result.is_error
+    assert "customer_id: is required" in result.structured_content["error"]
+
+
+async def test_an_unknown_tool_is_a_protocol_error(mcp_client: Client) -> None:
+    with pytest.raises(MCPError) as caught:
+        await mcp_client.call_tool("delete_everything", {})
+    assert caught.value.error.code == -32602
+    assert "delete_everything" in caught.value.error.message
+
+
+async def test_a_bug_is_told_as_a_payload_and_logged_without_anybodys_data(
+    client: TrackClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = "ann@example.com"
+
+    def broken(*_: object) -> None:
+        raise KeyError(data)
+
+    monkeypatch.setattr("customerio_track_mcp.tools.reserved_key_problems", broken)
+    with caplog.at_level(logging.DEBUG, logger="customerio_track_mcp"):
+        async with Client(build_server(Tools(client))) as connected:
+            result = await connected.call_tool("send_event", {"customer_id": "1", "event_name": "bought"})
+    assert result.is_error
+    assert "a bug in it" in result.structured_content["error"]
+    assert data not in result.structured_content["error"] + caplog.text
+    assert "outcome=bug KeyError" in caplog.text
+
+
+async def test_each_call_leaves_one_log_line_without_personal_data(
+    client: TrackClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="customerio_track_mcp"):
+        async with Client(build_server(Tools(client))) as connected:
+            await connected.call_tool("create_or_update_customer", {"customer_id": "ann-1", "email": "ann@example.com"})
+            await connected.call_tool("send_event", {"customer_id": "ann-1"})
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("customerio_track_mcp")]
+    assert [line.rsplit(" ", 1)[0] for line in lines] == [
+        "tool=create_or_update_customer outcome=ok",
+        "tool=send_event outcome=failed",
+    ]
+    assert "ann" not in "".join(lines)
