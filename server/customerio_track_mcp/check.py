@@ -1,0 +1,35 @@
+"""The command `check`: do the credentials serve, and for which workspace in which region?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from customerio_track_mcp.advice import explain
+from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.track import TrackClient, TrackError
+
+
+async def check(settings: Settings, tell: Callable[[str], None]) -> int:
+    """Ask the Track API for the region of the credentials, and tell what it says.
+
+    Returns:
+        The command's exit status: 0 where the tools can be used as set, 1 where they can't.
+    """
+    tell(f"Asking {settings.base_url} ...")
+    client = TrackClient(settings.credentials, settings.base_url, patience=settings.patience)
+    try:
+        async with client:
+            answer = (await client.find_region()).body
+    except TrackError as error:
+        tell(f"FAILED. {explain(error)}")
+        return 1
+    region = str(answer.get("region", "")).upper()
+    tell(f"The credentials are valid for workspace {answer.get('environment_id')} in region {region or 'unknown'}.")
+    if region != settings.region:
+        tell(
+            f"WARNING: CUSTOMERIO_REGION says {settings.region}; set CUSTOMERIO_REGION={region}. A request to the "
+            "other region is redirected or refused, and this server follows no redirect."
+        )
+        return 1
+    tell("OK")
+    return 0

@@ -1,0 +1,1 @@
+"""The deployed service: the MCP server over streamable HTTP."""

@@ -1,0 +1,163 @@
+"""What the environment says, read once at the start.
+
+Sources, first one wins: environment variables, a `.env` file in the working directory, secret files in
+`/run/secrets` (or `CUSTOMERIO_SECRETS_DIR`), one file a setting, named like the variable in small letters.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from customerio_track_mcp.reserved_keys import RESERVED_KEYS
+from customerio_track_mcp.track import Credentials, Patience, Region, is_loopback
+
+_PREFIX: Final = "CUSTOMERIO_"
+_API_KEY_PAGE: Final = "Settings > Workspace Settings > API Credentials in Customer.io"
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+
+class BadSettingsError(Exception):
+    """The environment's settings can't be used.
+
+    Attributes:
+        problems: one line for each bad setting; none of them shows a value that is secret.
+    """
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def _upper(value: object) -> object:
+    return value.strip().upper() if isinstance(value, str) else value
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """The server's settings. Times are in seconds."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    api_key: SecretStr = Field(description=f"The Tracking API key ({_API_KEY_PAGE}), or site_id:api_key.")
+    site_id: SecretStr | None = Field(default=None, description=f"The Site ID ({_API_KEY_PAGE}).")
+    region: Annotated[Region, BeforeValidator(_upper)] = Field(
+        default=Region.US, description="The workspace's data region: US or EU."
+    )
+    track_url: str | None = Field(
+        default=None, description="Another base URL for the Track API; https, or http on loopback."
+    )
+    allow_reserved_keys: Annotated[frozenset[str], NoDecode, BeforeValidator(_split)] = Field(
+        default=frozenset(),
+        description="Reserved keys to allow in attributes and event data, separated by commas.",
+    )
+    max_attempts: int = Field(default=4, ge=1, le=20, description="How often a request is tried.")
+    time_budget: float = Field(
+        default=30.0, gt=0, le=600, allow_inf_nan=False, description="Seconds for one call, pauses and all."
+    )
+    rate_limit: float = Field(
+        default=100.0,
+        gt=0,
+        le=100_000,
+        allow_inf_nan=False,
+        description="Requests per second to the workspace.",
+    )
+    connect_timeout: float = Field(default=5.0, gt=0, allow_inf_nan=False, description="Seconds to connect.")
+    read_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False, description="Seconds between bytes read.")
+    write_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False, description="Seconds between bytes sent.")
+    pool_timeout: float = Field(
+        default=10.0, gt=0, allow_inf_nan=False, description="Seconds to wait for a free connection."
+    )
+    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+
+    @field_validator("track_url")
+    @classmethod
+    def _usable_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = urlsplit(value.strip())
+        if not url.hostname or url.query or url.fragment or url.username:
+            raise ValueError("has to be a base URL such as https://track.example.com, without user, query or fragment")
+        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname)):
+            raise ValueError("has to begin with https:// (http:// serves on loopback only): the API key goes there")
+        return value.strip()
+
+    @field_validator("allow_reserved_keys")
+    @classmethod
+    def _known_keys(cls, value: frozenset[str]) -> frozenset[str]:
+        if unknown := sorted(value - RESERVED_KEYS):
+            raise ValueError(
+                f"holds {', '.join(unknown)}, which no rule reserves; allowed are {', '.join(sorted(RESERVED_KEYS))}"
+            )
+        return value
+
+    @classmethod
+    def from_environment(cls, **overrides: Any) -> Self:
+        """Read the settings.
+
+        Args:
+            overrides: settings that take the place of what the environment says.
+
+        Raises:
+            BadSettingsError: with one line for each bad setting.
+        """
+        secrets = Path(os.environ.get(f"{_PREFIX}SECRETS_DIR", "/run/secrets"))
+        try:
+            return cls(_secrets_dir=secrets if secrets.is_dir() else None, **overrides)
+        except ValidationError as error:
+            raise BadSettingsError(
+                [_line(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
+            ) from None
+
+    @property
+    def credentials(self) -> Credentials | None:
+        """The Site ID and API key; None where no Site ID is given in either way."""
+        key = self.api_key.get_secret_value().strip()
+        if self.site_id is not None:
+            site_id = self.site_id.get_secret_value().strip()
+            return Credentials(site_id, key.removeprefix(f"{site_id}:"))
+        site_id, colon, key = key.partition(":")
+        return Credentials(site_id, key) if colon and site_id and key else None
+
+    @property
+    def base_url(self) -> str:
+        """The Track API's base URL."""
+        return self.track_url or self.region.track_url
+
+    @property
+    def patience(self) -> Patience:
+        """Time-outs, attempts and the time budget."""
+        return Patience(
+            connect_timeout=self.connect_timeout,
+            read_timeout=self.read_timeout,
+            write_timeout=self.write_timeout,
+            pool_timeout=self.pool_timeout,
+            max_attempts=self.max_attempts,
+            time_budget=self.time_budget,
+        )
+
+
+def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
+    name = f"{_PREFIX}{str(location[0]).upper()}" if location else "settings"
+    if kind == "missing":
+        return f"{name} is not set; it is the Tracking API key from {_API_KEY_PAGE} (no account? try --sandbox)"
+    return f"{name}: {message.removeprefix('Value error, ')}"

@@ -1,0 +1,144 @@
+"""The server as a host's subprocess."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client
+
+from customerio_track_mcp.sandbox import RunningSandbox
+from tests.process import environment, run, running, stdio_parameters
+from tests.scripted import ScriptedServer, hang
+
+INITIALIZE = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+}
+INITIALIZED = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+
+
+def call(request_id: int, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    params = {"name": tool, "arguments": arguments}
+    return {"jsonrpc": "2.0", "id": request_id, "method": "tools/call", "params": params}
+
+
+def lines(*messages: dict[str, Any]) -> str:
+    return "".join(json.dumps(message) + "\n" for message in messages)
+
+
+@pytest.mark.parametrize(("mode", "version"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
+async def test_the_main_job_over_stdio(sandbox: RunningSandbox, mode: str, version: str) -> None:
+    parameters = stdio_parameters(track_url=sandbox.url, api_key="sandbox:sandbox")
+    async with Client(parameters, mode=mode) as client:
+        assert client.protocol_version == version
+        calls: list[tuple[str, dict[str, Any]]] = [
+            ("create_or_update_customer", {"customer_id": "a/b+c", "email": "ann+x@example.com"}),
+            ("send_event", {"customer_id": "a/b+c", "event_name": "bought"}),
+            ("add_customers_to_segment", {"segment_id": "1", "customer_ids": ["a/b+c"]}),
+        ]
+        results = [await client.call_tool(tool, arguments) for tool, arguments in calls]
+    assert [result.is_error for result in results] == [False, False, False]
+    (person,) = sandbox.workspace.people
+    assert (person.id, person.email) == ("a/b+c", "ann+x@example.com")
+    assert [event.name for event in sandbox.workspace.events] == ["bought"]
+    assert sandbox.workspace.segments[1].members == [person.cio_id]
+
+
+@pytest.mark.parametrize("arguments", [["--sandbox"], ["stdio", "--sandbox"]])
+def test_nothing_but_protocol_on_stdout_and_every_request_answered_before_the_end(arguments: list[str]) -> None:
+    messages: list[dict[str, Any]] = [INITIALIZE, INITIALIZED]
+    messages += [call(number, "send_event", {"customer_id": "1", "event_name": "bought"}) for number in range(2, 40)]
+    messages += [
+        call(40, "send_event", {}),
+        call(41, "no_such_tool", {}),
+        {"jsonrpc": "2.0", "id": 42, "method": "ping"},
+    ]
+    ended = run(*arguments, stdin=lines(*messages) + "this is not JSON\n")
+    answers = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert ended.returncode == 0
+    assert sorted(answer["id"] for answer in answers) == list(range(1, 43))
+    by_id = {answer["id"]: answer for answer in answers}
+    assert all(by_id[number]["result"]["structuredContent"]["success"] for number in range(2, 40))
+    assert by_id[40]["result"]["isError"]
+    assert by_id[41]["error"]["code"] == -32602
+    assert "sandbox Track API at http://127.0.0.1:" in ended.stderr
+
+
+def test_odd_numbers_on_the_wire_are_told_as_payloads() -> None:
+    odd = '{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"send_event","arguments":%s}}\n'
+    for value in ("NaN", "Infinity", "1e400"):
+        arguments = f'{{"customer_id":"1","event_name":"x","data":{{"a":{value}}}}}'
+        ended = run("--sandbox", stdin=lines(INITIALIZE, INITIALIZED) + odd % arguments)
+        answer = json.loads(ended.stdout.splitlines()[1])
+        assert "data.a: is no JSON value" in answer["result"]["structuredContent"]["error"]
+
+
+def test_an_end_of_input_before_any_request_ends_the_server() -> None:
+    ended = run("--sandbox")
+    assert (ended.returncode, ended.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_ends_the_server_while_it_waits_for_input_and_for_an_answer(
+    scripted: ScriptedServer, stop: signal.Signals
+) -> None:
+    scripted.acts = [hang]
+    with running(env=environment(track_url=scripted.url, api_key="site:key")) as process:
+        assert process.stdin is not None
+        process.stdin.write(
+            lines(INITIALIZE, INITIALIZED, call(2, "send_event", {"customer_id": "1", "event_name": "bought"}))
+        )
+        process.stdin.flush()
+        await scripted.received.wait()
+        process.send_signal(stop)
+        with anyio.fail_after(10):
+            await scripted.client_left.wait()
+            assert await anyio.to_thread.run_sync(process.wait) == 0
+
+
+async def test_a_call_in_flight_at_the_end_of_input_is_answered(scripted: ScriptedServer) -> None:
+    async def answer_late(reader: Any, writer: Any) -> None:
+        del reader
+        # Only once the server has seen the end of its input and still waits.
+        await input_ended.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    input_ended = anyio.Event()
+    scripted.acts = [answer_late]
+    with running(env=environment(track_url=scripted.url, api_key="site:key")) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(
+            lines(INITIALIZE, INITIALIZED, call(2, "send_event", {"customer_id": "1", "event_name": "bought"}))
+        )
+        process.stdin.close()
+        await scripted.received.wait()
+        input_ended.set()
+        output = await anyio.to_thread.run_sync(process.stdout.read)
+        assert await anyio.to_thread.run_sync(process.wait) == 0
+    assert [json.loads(line)["id"] for line in output.splitlines()] == [1, 2]
+
+
+async def test_a_cancelled_call_is_cancelled_upstream_and_does_not_hold_the_end(scripted: ScriptedServer) -> None:
+    scripted.acts = [hang]
+    with running(env=environment(track_url=scripted.url, api_key="site:key")) as process:
+        assert process.stdin is not None
+        process.stdin.write(
+            lines(INITIALIZE, INITIALIZED, call(2, "send_event", {"customer_id": "1", "event_name": "bought"}))
+        )
+        process.stdin.flush()
+        await scripted.received.wait()
+        cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 2}}
+        process.stdin.write(lines(cancelled))
+        process.stdin.flush()
+        with anyio.fail_after(10):
+            await scripted.client_left.wait()
+        process.stdin.close()
+        with anyio.fail_after(10):
+            assert await anyio.to_thread.run_sync(process.wait) == 0
