@@ -1,0 +1,99 @@
+"""What the README and .env.example promise is what the code does."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customerio_track_mcp.reserved_keys import RESERVED_KEYS
+from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.track import TrackClient
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ENV_EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
+ULID = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{26}\b")
+VARIABLES = {f"CUSTOMERIO_{name.upper()}": field for name, field in Settings.model_fields.items()}
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def section(heading: str) -> str:
+    _, _, after = README.partition(f"\n{heading}\n")
+    assert after, heading
+    return re.split(r"\n#+ ", after)[0]
+
+
+async def test_every_call_in_the_readme_is_answered_as_it_says(client: TrackClient) -> None:
+    tools = Tools(client)
+    for heading, tool in (
+        ("### create_or_update_customer", tools.create_or_update_customer),
+        ("### send_event", tools.send_event),
+        ("### add_customers_to_segment", tools.add_customers_to_segment),
+        ("### A mistake, and what the model reads", tools.create_or_update_customer),
+    ):
+        arguments, documented = (json.loads(block) for block in blocks(section(heading), "json"))
+        answered: dict[str, Any] = (await tool(arguments)).model_dump()
+        assert ULID.sub("ULID", json.dumps(answered)) == ULID.sub("ULID", json.dumps(documented))
+
+
+def test_the_settings_table_names_every_setting_and_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(CUSTOMERIO_\w+)` \| ([^|]*?) ?\|", section("## Settings"), re.MULTILINE))
+    assert list(rows) == list(VARIABLES)
+    in_words = {
+        "CUSTOMERIO_API_KEY": "required",
+        "CUSTOMERIO_SITE_ID": "",
+        "CUSTOMERIO_TRACK_URL": "the region's",
+        "CUSTOMERIO_ALLOW_RESERVED_KEYS": "none",
+    }
+    for name, default in rows.items():
+        value = VARIABLES[name].default
+        assert default == in_words.get(name, f"`{value:g}`" if isinstance(value, float) else f"`{value}`")
+
+
+def test_the_example_environment_names_every_setting_with_its_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    named = dict(re.findall(r"^#?(CUSTOMERIO_\w+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
+    assert set(named) == set(VARIABLES)
+    (tmp_path / ".env").write_text(ENV_EXAMPLE.replace("#CUSTOMERIO_", "CUSTOMERIO_"), encoding="utf-8")
+    monkeypatch.setenv("CUSTOMERIO_API_KEY", "key")
+    as_the_file_says = Settings.from_environment()
+    (tmp_path / ".env").unlink()
+    defaults = Settings.from_environment()
+    assert as_the_file_says.model_dump(exclude={"track_url"}) == defaults.model_dump(exclude={"track_url"})
+    assert as_the_file_says.base_url == defaults.base_url
+
+
+def test_host_configurations_are_json_and_set_what_exists() -> None:
+    configurations = [json.loads(block) for block in blocks(section("## Attach it to a host"), "json")]
+    servers = [entry.get("mcpServers") or entry["servers"] for entry in configurations]
+    assert len(servers) == 2
+    for server in servers:
+        assert server["customerio-track"]["command"].endswith("/.venv/bin/customerio-track-mcp")
+        assert set(server["customerio-track"]["env"]) <= set(VARIABLES)
+    (command,) = [block for block in blocks(section("## Attach it to a host"), "console") if "claude mcp add" in block]
+    assert shlex.split(command)[:4] == ["claude", "mcp", "add", "customerio-track"]
+
+
+def test_the_readme_names_every_reserved_key() -> None:
+    assert {key for key in RESERVED_KEYS if f"`{key}`" not in section("## Limits")} == set()
+
+
+def test_the_python_example_calls_what_exists() -> None:
+    (example,) = blocks(README, "python")
+    tree = ast.parse(example, type_comments=False, feature_version=(3, 11), mode="exec")
+    called = {
+        node.func.attr for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    assert called == {"identify", "track", "add_to_segment"}
+    assert all(hasattr(TrackClient, name) for name in called)
