@@ -1,20 +1,19 @@
 """The three tools' arguments and answers, field by field as they are documented.
 
-The published schemas come from these models. The outputs are the documented ones to the letter. The inputs read
-what hosts really send: an id as a number, null for an optional argument, an object written as a JSON string.
-They judge form only; what the Track API would refuse or drop is `track`'s to know.
+The published schemas come from these models. The outputs are the documented ones to the letter. The inputs judge
+form only; what the Track API would refuse or drop is `track`'s to know.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails
 
+from customerio_track_mcp.forms import Identifier, Identifiers, JsonObject, Seconds, Text, one_of
 from customerio_track_mcp.track import EventType, IdType, Problem
 from customerio_track_mcp.track.limits import (
     ATTRIBUTE_NAME_BYTES,
@@ -27,83 +26,6 @@ from customerio_track_mcp.track.limits import (
 )
 from customerio_track_mcp.track.payloads import shorten
 
-_MOST_DIGITS = 300  # longer than any limit; Python itself refuses to write down integers of thousands of digits
-
-
-def _wrong(text: str) -> PydanticCustomError:
-    return PydanticCustomError("form", "{text}", {"text": text})
-
-
-def _identifier(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < _MOST_DIGITS * 3:
-        return str(value)
-    if isinstance(value, str):
-        return value.strip()
-    raise _wrong("has to be a string")
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value.strip()
-    raise _wrong("has to be a string")
-
-
-def read_seconds(value: object) -> int | None:
-    """A number of UNIX seconds as a host may write it: an integer, a float without a fraction, digits; or null.
-
-    Raises:
-        ValueError: it is anything else; the text says what is allowed.
-    """
-    match value:
-        case None:
-            return None
-        case bool():
-            pass
-        case int():
-            return value
-        case float() if value.is_integer():
-            return int(value)
-        case str() if (digits := value.strip()).isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
-            return int(digits)
-        case _:
-            pass
-    raise _wrong("has to be a whole number of UNIX seconds, such as 1767225600 for 2026-01-01T00:00:00Z")
-
-
-def _parsed(value: object, kind: type, name: str) -> Any:
-    """`value`, or what it says where it is a JSON string, as some hosts send objects and arrays."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise _wrong(f"has to be {name}; the string that was given is not JSON") from None
-    if not isinstance(value, kind):
-        raise _wrong(f"has to be {name}")
-    return value
-
-
-def _object(value: object) -> dict[str, Any] | None:
-    parsed: dict[str, Any] | None = None if value is None else _parsed(value, dict, "a JSON object")
-    return parsed
-
-
-def _ids(value: object) -> list[Any]:
-    parsed: list[Any] = _parsed(value, list, "an array of strings")
-    return parsed
-
-
-def _one_of(choices: type[EventType | IdType], default: IdType | None) -> Callable[[object], object]:
-    allowed = ", ".join(choices)
-
-    def choose(value: object) -> object:
-        if value is None:
-            return default
-        if isinstance(value, str) and value in list(choices):
-            return choices(value)
-        raise _wrong(f"has to be one of {allowed}")
-
-    return choose
-
 
 def _required_only(schema: dict[str, Any]) -> None:
     """Publish an optional parameter by its documented type: that null counts as absent is only our patience."""
@@ -114,14 +36,6 @@ _CUSTOMER_ID = (
     f"The unique identifier for the customer: your own id (at most {IDENTIFIER_BYTES} bytes of UTF-8), or an email "
     "address, or 'cio_' followed by a cio_id."
 )
-_Identifier = Annotated[str, BeforeValidator(_identifier)]
-_Text = Annotated[str, BeforeValidator(_text)]
-_Seconds = Annotated[int | None, BeforeValidator(read_seconds), WithJsonSchema({"type": "integer"})]
-_Object = Annotated[
-    dict[str, Any] | None,
-    BeforeValidator(_object),
-    WithJsonSchema({"type": "object", "additionalProperties": True}),
-]
 
 
 class ToolInput(BaseModel):
@@ -138,14 +52,14 @@ class CreateOrUpdateCustomerInput(ToolInput):
 
     stand_ins: ClassVar = {"customer_id": "1", "email": "ann@example.com"}
 
-    customer_id: _Identifier = Field(description=_CUSTOMER_ID)
-    email: _Text = Field(description="The customer's email address: one address alone, such as ann@example.com.")
-    created_at: _Seconds = Field(
+    customer_id: Identifier = Field(description=_CUSTOMER_ID)
+    email: Text = Field(description="The customer's email address: one address alone, such as ann@example.com.")
+    created_at: Seconds = Field(
         default=None,
         description="UNIX timestamp from when the user was created in your system: whole seconds, not milliseconds.",
         json_schema_extra=_required_only,
     )
-    attributes: _Object = Field(
+    attributes: JsonObject = Field(
         default=None,
         description="Custom attributes (name, plan, company, etc.) to set; others stay as they are, and null clears "
         f"one. With email and created_at at most {ATTRIBUTES_PER_CALL} in one call, names up to "
@@ -159,14 +73,14 @@ class SendEventInput(ToolInput):
 
     stand_ins: ClassVar = {"customer_id": "1", "event_name": "event"}
 
-    customer_id: _Identifier = Field(description=_CUSTOMER_ID)
-    event_name: _Text = Field(
+    customer_id: Identifier = Field(description=_CUSTOMER_ID)
+    event_name: Text = Field(
         description=f"The name of the event to track, at most {EVENT_NAME_BYTES} bytes, exactly as campaigns refer "
         "to it; for a page view the page's URL, for a screen view the screen's name."
     )
     event_type: Annotated[
         EventType | None,
-        BeforeValidator(_one_of(EventType, None)),
+        BeforeValidator(one_of(EventType, None)),
         WithJsonSchema({"type": "string", "enum": list(EventType)}),
     ] = Field(
         default=None,
@@ -174,7 +88,7 @@ class SendEventInput(ToolInput):
         "screen). Leave it out for an event proper.",
         json_schema_extra=_required_only,
     )
-    data: _Object = Field(
+    data: JsonObject = Field(
         default=None,
         description="Custom data to include with the event, for messages to show and campaigns to filter by; at "
         f"most {EVENT_DATA_BYTES} bytes of JSON.",
@@ -187,17 +101,17 @@ class AddCustomersToSegmentInput(ToolInput):
 
     stand_ins: ClassVar = {"segment_id": "1", "customer_ids": ["1"]}
 
-    segment_id: _Identifier = Field(
+    segment_id: Identifier = Field(
         description="The segment ID: the whole number that the page of an existing manual segment shows."
     )
-    customer_ids: Annotated[list[_Identifier], BeforeValidator(_ids)] = Field(
+    customer_ids: Identifiers = Field(
         description=f"List of customer IDs (max {SEGMENT_IDS_PER_CALL}), all of the one type that id_type says, of "
         "people who exist already.",
         json_schema_extra={"minItems": 1, "maxItems": SEGMENT_IDS_PER_CALL},
     )
     id_type: Annotated[
         IdType,
-        BeforeValidator(_one_of(IdType, IdType.ID)),
+        BeforeValidator(one_of(IdType, IdType.ID)),
         WithJsonSchema({"type": "string", "enum": list(IdType)}),
     ] = Field(
         default=IdType.ID,

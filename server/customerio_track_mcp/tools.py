@@ -14,8 +14,8 @@ from customerio_track_mcp.contract import (
     SendEventInput,
     SendEventOutput,
     read_arguments,
-    read_seconds,
 )
+from customerio_track_mcp.forms import read_seconds
 from customerio_track_mcp.reserved_keys import RESERVED_ATTRIBUTES, RESERVED_EVENT_DATA, reserved_key_problems
 from customerio_track_mcp.track import (
     IdType,

@@ -1,6 +1,8 @@
 """An async client of the Customer.io Track API v1 that checks what it sends. It knows nothing of MCP."""
 
-from customerio_track_mcp.track.client import Credentials, Patience, Receipt, TrackClient
+from customerio_track_mcp.track.client import TrackClient
+from customerio_track_mcp.track.connection import Credentials, Patience
+from customerio_track_mcp.track.delivery import Receipt
 from customerio_track_mcp.track.errors import (
     InvalidArgumentsError,
     MissingCredentialsError,

@@ -1,0 +1,109 @@
+"""The connection to the Track API: credentials, time-outs, the pool, and one attempt at a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Final
+
+import httpx
+
+from customerio_track_mcp.track.answers import read_answer, read_transport_error
+from customerio_track_mcp.track.errors import MissingCredentialsError
+from customerio_track_mcp.track.hosts import is_loopback
+from customerio_track_mcp.track.requests import TrackRequest
+
+USER_AGENT: Final = f"customerio-track-mcp/{version('customerio-track-mcp')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the Track API wants as HTTP Basic user name and password.
+
+    Attributes:
+        site_id: the workspace's Site ID.
+        api_key: its Tracking API key; an App API key is a different credential and does not serve.
+    """
+
+    site_id: str = field(repr=False)
+    api_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long to wait and how often to try. Times are in seconds."""
+
+    connect_timeout: float = 5.0
+    read_timeout: float = 10.0
+    write_timeout: float = 10.0
+    pool_timeout: float = 10.0
+    max_attempts: int = 4
+    time_budget: float = 30.0
+    """For one call as a whole: waiting for the rate budget, every attempt, and the pauses between them."""
+    first_backoff: float = 0.5
+    """The pause after the first failed attempt. It doubles with each further one, up to 8 seconds; a random part of
+    up to one first pause comes on top. A longer `Retry-After` takes its place."""
+
+
+class Connection:
+    """A pool of connections to one workspace's Track API.
+
+    Args:
+        credentials: None lets the pool be built all the same; an attempt then raises.
+        base_url: the Track API's base URL.
+        patience: its time-outs are taken from here.
+        max_connections: the pool's size.
+    """
+
+    def __init__(
+        self, credentials: Credentials | None, base_url: str, patience: Patience, max_connections: int
+    ) -> None:
+        self._credentials = credentials
+        self._base_url = base_url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            auth=httpx.BasicAuth(credentials.site_id, credentials.api_key) if credentials else None,
+            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
+            timeout=httpx.Timeout(
+                connect=patience.connect_timeout,
+                read=patience.read_timeout,
+                write=patience.write_timeout,
+                pool=patience.pool_timeout,
+            ),
+            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
+            follow_redirects=False,
+            # A proxy named in the environment has no way to this machine's own loopback.
+            trust_env=not is_loopback(httpx.URL(base_url).host),
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection of the pool."""
+        await self._http.aclose()
+
+    def require_credentials(self) -> None:
+        """Raise where an attempt could not authenticate.
+
+        Raises:
+            MissingCredentialsError: the pool was built without credentials.
+        """
+        if self._credentials is None:
+            raise MissingCredentialsError("no Site ID or no API key is configured")
+
+    async def attempt(self, request: TrackRequest) -> dict[str, object]:
+        """Put `request` on the wire once.
+
+        Returns:
+            The JSON object that confirms it.
+
+        Raises:
+            RequestFailedError: no confirmation came.
+        """
+        try:
+            response = await self._http.request(
+                request.method,
+                self._base_url + request.path,
+                content=request.content,
+                headers={"Content-Type": "application/json"} if request.content else None,
+            )
+        except httpx.RequestError as error:
+            raise read_transport_error(error) from error
+        return read_answer(response)
