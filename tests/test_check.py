@@ -10,6 +10,7 @@ from customerio_track_mcp.check import check
 from customerio_track_mcp.sandbox import run_sandbox
 from customerio_track_mcp.settings import Settings
 from tests.process import environment, run
+from tests.scripted import Act, ScriptedServer, answer
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,31 @@ async def test_check_of_wrong_credentials_fails_and_says_which_are_wanted() -> N
     assert "FAILED" in lines[-1]
     assert "App API key is a different credential" in lines[-1]
     assert "wrong-key" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("act", "told"),
+    [
+        (answer(200, "{}"), "not as the Track API does"),
+        (answer(503, ""), "Look at the network and at CUSTOMERIO_TRACK_URL"),
+        (answer(307, "", Location="https://track-eu.customer.io/"), "set CUSTOMERIO_REGION=EU"),
+    ],
+)
+async def test_check_of_what_does_not_answer_as_the_track_api_fails(
+    scripted: ScriptedServer, act: Act, told: str
+) -> None:
+    scripted.acts = [act]
+    lines: list[str] = []
+    settings = Settings.from_environment(api_key="site:key", track_url=scripted.url, max_attempts=1)
+    assert await check(settings, lines.append) == 1
+    assert told in lines[-1]
+    assert len(scripted.requests) == 1
+
+
+async def test_check_without_a_site_id_says_what_to_set() -> None:
+    lines: list[str] = []
+    assert await check(Settings.from_environment(api_key="key"), lines.append) == 1
+    assert "CUSTOMERIO_SITE_ID" in lines[-1]
 
 
 def test_check_as_a_command_says_when_nobody_answers() -> None:

@@ -17,7 +17,17 @@ def test_each_reserved_key_of_event_data_is_refused_until_it_is_allowed(key: str
     assert reserved_key_problems("data", {key: "x@example.com"}, RESERVED_EVENT_DATA, allowed={key}) == []
 
 
-@pytest.mark.parametrize("key", ["cio_subscription_preferences.topics.topic_1", " unsubscribed ", "id.x"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "cio_subscription_preferences.topics.topic_1",
+        "cio_subscription_preferences .topics",
+        " unsubscribed ",
+        "unsubscribed\u200b",
+        "\x00id",
+        "id.x",
+    ],
+)
 def test_dot_notation_and_stray_spaces_do_not_get_around_it(key: str) -> None:
     assert len(reserved_key_problems("attributes", {key: True}, RESERVED_ATTRIBUTES, allowed=())) == 1
 

@@ -52,7 +52,7 @@ async def test_nothing_secret_in_any_output_and_no_personal_data_on_stderr(scrip
     settings = environment(site_id=SITE, api_key=KEY, track_url=scripted.url, log_level="debug", max_attempts="2")
     ended = await anyio.to_thread.run_sync(lambda: run(stdin=stdin(), env=settings))
     assert ended.returncode == 0
-    assert len(ended.stdout.splitlines()) == 6
+    assert len(ended.stdout.splitlines()) == 7
     assert scripted.requests
     for secret in (KEY, TOKEN):
         assert secret not in ended.stdout + ended.stderr

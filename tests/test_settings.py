@@ -33,7 +33,6 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
         (" site ", " key\n", Credentials("site", "key")),
         (None, "key", None),
         (None, ":key", None),
-        (None, "site:", None),
         ("", "site:key", Credentials("site", "key")),
     ],
 )
@@ -66,6 +65,11 @@ def test_the_region_in_any_case(monkeypatch: pytest.MonkeyPatch, region: str) ->
         ("https://user:word@track.example.com", False),
         ("https://track.example.com?x=1", False),
         ("https://", False),
+        ("https://example.com:abc", False),
+        ("https://example.com:99999", False),
+        ("https://xn--a/", False),
+        ("https://exa mple.com", False),
+        ("https://:word@track.example.com", False),
     ],
 )
 def test_a_track_url_is_https_unless_it_is_loopback(monkeypatch: pytest.MonkeyPatch, url: str, accepted: bool) -> None:
@@ -77,6 +81,37 @@ def test_a_track_url_is_https_unless_it_is_loopback(monkeypatch: pytest.MonkeyPa
         (line,) = caught.value.problems
         assert line.startswith("CUSTOMERIO_TRACK_URL: has to be")
         assert "word" not in line
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"api_key": " "}, "CUSTOMERIO_API_KEY: is blank"),
+        ({"api_key": "site:"}, "CUSTOMERIO_API_KEY: is blank"),
+        ({"api_key": "key", "site_id": " "}, "CUSTOMERIO_SITE_ID: is blank"),
+        ({"api_key": "kéy"}, "CUSTOMERIO_API_KEY: holds characters"),
+        ({"api_key": "k\udcffy"}, "CUSTOMERIO_API_KEY: holds characters"),
+        ({"api_key": "two words"}, "CUSTOMERIO_API_KEY: holds characters"),
+        (
+            {"api_key": "other:key", "site_id": "site"},
+            "CUSTOMERIO_API_KEY names another Site ID than CUSTOMERIO_SITE_ID",
+        ),
+    ],
+)
+def test_credentials_that_can_be_none_are_told(
+    monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], told: str
+) -> None:
+    with pytest.raises(BadSettingsError) as caught:
+        read(monkeypatch, **settings)
+    (line,) = caught.value.problems
+    assert line.startswith(told)
+
+
+@pytest.mark.parametrize("name", [".env", "customerio_api_key"])
+def test_a_file_that_is_no_text_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"CUSTOMERIO_API_KEY=\xff\xfe")
+    with pytest.raises(BadSettingsError, match="can't be read as UTF-8 text"):
+        read(monkeypatch, secrets_dir=str(tmp_path))
 
 
 def test_reserved_keys_are_allowed_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from customerio_track_mcp.advice import explain
+from customerio_track_mcp.advice import explain, mend, sentence
 from customerio_track_mcp.settings import Settings
-from customerio_track_mcp.track import TrackClient, TrackError
+from customerio_track_mcp.track import Region, RequestFailedError, TrackClient, TrackError
 
 
 async def check(settings: Settings, tell: Callable[[str], None]) -> int:
@@ -21,10 +21,13 @@ async def check(settings: Settings, tell: Callable[[str], None]) -> int:
         async with client:
             answer = (await client.find_region()).body
     except TrackError as error:
-        tell(f"FAILED. {explain(error)}")
+        tell(f"FAILED. {_reason(error)}")
         return 1
     region = str(answer.get("region", "")).upper()
-    tell(f"The credentials are valid for workspace {answer.get('environment_id')} in region {region or 'unknown'}.")
+    if region not in list(Region):
+        tell("FAILED. Something answered, but not as the Track API does: is CUSTOMERIO_TRACK_URL right?")
+        return 1
+    tell(f"The credentials are valid for workspace {answer.get('environment_id')} in region {region}.")
     if region != settings.region:
         tell(
             f"WARNING: CUSTOMERIO_REGION says {settings.region}; set CUSTOMERIO_REGION={region}. A request to the "
@@ -33,3 +36,9 @@ async def check(settings: Settings, tell: Callable[[str], None]) -> int:
         return 1
     tell("OK")
     return 0
+
+
+def _reason(error: TrackError) -> str:
+    if isinstance(error, RequestFailedError):
+        return f"{sentence(error)} {mend(error) or 'Look at the network and at CUSTOMERIO_TRACK_URL, then try again.'}"
+    return explain(error)

@@ -156,6 +156,8 @@ class AddCustomersToSegmentOutput(ToolOutput):
     id_type: str | None = None
 
 
+_MOST_PROBLEMS = 100
+
 Input = TypeVar("Input", bound=ToolInput)
 
 
@@ -169,33 +171,24 @@ def read_arguments(model: type[Input], arguments: Mapping[str, object]) -> tuple
         return model.model_validate(arguments), []
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-    wrong = {str(detail["loc"][0]) for detail in details}
-    rest = {name: value for name, value in arguments.items() if name not in wrong}
+    wrong = {str(place) for detail in details for place in detail["loc"][:1]}
+    rest = {name: value for name, value in arguments.items() if name in model.model_fields and name not in wrong}
     stand_ins = {name: value for name, value in model.stand_ins.items() if name in wrong}
-    return model.model_validate(rest | stand_ins), [_problem(detail, model) for detail in details]
+    return model.model_validate(rest | stand_ins), [_problem(detail, model) for detail in details[:_MOST_PROBLEMS]]
 
 
-def input_schema(model: type[ToolInput]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) to publish for a tool's arguments."""
-    return _without_description(model.model_json_schema())
-
-
-def output_schema(model: type[ToolOutput]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) to publish for a tool's answers."""
-    return _without_description(model.model_json_schema())
-
-
-def _without_description(schema: dict[str, Any]) -> dict[str, Any]:
-    # pydantic takes the class's docstring for it, which speaks to developers.
-    return {key: value for key, value in schema.items() if key != "description"}
+def published_schema(model: type[ToolInput | ToolOutput]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) to publish for a tool's arguments or answers."""
+    # pydantic takes the class's docstring for the description, which speaks to developers.
+    return {key: value for key, value in model.model_json_schema().items() if key != "description"}
 
 
 def _problem(detail: ErrorDetails, model: type[ToolInput]) -> Problem:
-    name, *path = detail["loc"]
+    name, *path = detail["loc"] or ("(a name that is no text)",)
     parameter = f"{name}{''.join(f'[{part}]' for part in path)}"
     if detail["type"] == "missing":
         return Problem(parameter, "is required and was not given")
-    if detail["type"] == "extra_forbidden":
+    if detail["type"] in ("extra_forbidden", "invalid_key"):
         known = list(model.model_fields)
         close = difflib.get_close_matches(str(name), known, n=1)
         meant = f"did you mean {close[0]}? " if close else ""

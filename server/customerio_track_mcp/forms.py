@@ -35,12 +35,7 @@ def _text(value: object) -> str:
     raise _wrong("has to be a string")
 
 
-def read_seconds(value: object) -> int | None:
-    """A number of UNIX seconds as a host may write it: an integer, a float without a fraction, digits; or null.
-
-    Raises:
-        ValueError: it is anything else; the text says what is allowed.
-    """
+def _seconds(value: object) -> int | None:
     match value:
         case None:
             return None
@@ -95,7 +90,7 @@ def one_of(choices: type[EventType | IdType], default: IdType | None) -> Callabl
 
 Identifier = Annotated[str, BeforeValidator(_identifier)]
 Text = Annotated[str, BeforeValidator(_text)]
-Seconds = Annotated[int | None, BeforeValidator(read_seconds), WithJsonSchema({"type": "integer"})]
+Seconds = Annotated[int | None, BeforeValidator(_seconds), WithJsonSchema({"type": "integer"})]
 JsonObject = Annotated[
     dict[str, Any] | None,
     BeforeValidator(_object),

@@ -27,8 +27,7 @@ from customerio_track_mcp.contract import (
     SendEventOutput,
     ToolInput,
     ToolOutput,
-    input_schema,
-    output_schema,
+    published_schema,
 )
 from customerio_track_mcp.tools import Tools
 
@@ -65,8 +64,8 @@ def _entry(
         name=name,
         title=title,
         description=description,
-        input_schema=input_schema(given),
-        output_schema=output_schema(output),
+        input_schema=published_schema(given),
+        output_schema=published_schema(output),
         annotations=types.ToolAnnotations(
             title=title,
             read_only_hint=False,

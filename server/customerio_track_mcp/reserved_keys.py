@@ -42,15 +42,17 @@ def reserved_key_problems(
         reserved: reserved keys and why each is.
         allowed: the reserved keys that the operator allows.
     """
-    problems = []
-    for key in given or ():
-        root = key.strip().split(".", 1)[0]
-        if root in reserved and root not in allowed:
-            problems.append(
-                Problem(
-                    f"{parameter}.{shorten(key)}",
-                    f"is reserved, since {reserved[root]}; leave it out (an operator can allow it with the setting "
-                    f"CUSTOMERIO_ALLOW_RESERVED_KEYS={root})",
-                )
-            )
-    return problems
+    return [
+        Problem(
+            f"{parameter}.{shorten(key)}",
+            f"is reserved, since {reserved[root]}; leave it out (an operator can allow it with the setting "
+            f"CUSTOMERIO_ALLOW_RESERVED_KEYS={root})",
+        )
+        for key in given or ()
+        if (root := _root(key)) in reserved and root not in allowed
+    ]
+
+
+def _root(key: str) -> str:
+    """What stands before the first dot, without characters that can't be seen and may be trimmed on the way."""
+    return "".join(char for char in key.partition(".")[0] if char.isprintable() and not char.isspace())

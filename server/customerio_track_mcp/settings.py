@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+import httpx
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from customerio_track_mcp.reserved_keys import RESERVED_KEYS
 from customerio_track_mcp.track import Credentials, Patience, Region, is_loopback
 
 _PREFIX: Final = "CUSTOMERIO_"
+_BASE_URL: Final = "has to be a base URL such as https://track.example.com, without user, query or fragment"
 _API_KEY_PAGE: Final = "Settings > Workspace Settings > API Credentials in Customer.io"
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -89,17 +91,41 @@ class Settings(BaseSettings):
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."
     )
 
+    @field_validator("api_key", "site_id")
+    @classmethod
+    def _usable_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        text = value.get_secret_value().strip()
+        if not text or text.endswith(":"):
+            raise ValueError("is blank")
+        if not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError("holds characters that no Site ID and no API key has")
+        return SecretStr(text)
+
     @field_validator("track_url")
     @classmethod
     def _usable_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        url = urlsplit(value.strip())
-        if not url.hostname or url.query or url.fragment or url.username:
-            raise ValueError("has to be a base URL such as https://track.example.com, without user, query or fragment")
-        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname)):
+        value = value.strip()
+        try:
+            url, port = httpx.URL(value), urlsplit(value).port
+            host = url.host
+        except (httpx.InvalidURL, ValueError):
+            raise ValueError(_BASE_URL) from None
+        if not host or port == 0 or url.query or url.fragment or url.userinfo or any(map(str.isspace, value)):
+            raise ValueError(_BASE_URL)
+        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
             raise ValueError("has to begin with https:// (http:// serves on loopback only): the API key goes there")
-        return value.strip()
+        return value
+
+    @model_validator(mode="after")
+    def _one_site_id(self) -> Self:
+        in_key, colon, _ = self.api_key.get_secret_value().partition(":")
+        if self.site_id is not None and colon and in_key != self.site_id.get_secret_value():
+            raise ValueError("CUSTOMERIO_API_KEY names another Site ID than CUSTOMERIO_SITE_ID does")
+        return self
 
     @field_validator("allow_reserved_keys")
     @classmethod
@@ -124,19 +150,19 @@ class Settings(BaseSettings):
         try:
             return cls(_secrets_dir=secrets if secrets.is_dir() else None, **overrides)
         except ValidationError as error:
-            raise BadSettingsError(
-                [_line(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
-            ) from None
+            lines = [_line(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
+            raise BadSettingsError(lines) from None
+        except (SettingsError, UnicodeError):
+            raise BadSettingsError(["the .env file or a secret file can't be read as UTF-8 text"]) from None
 
     @property
     def credentials(self) -> Credentials | None:
         """The Site ID and API key; None where no Site ID is given in either way."""
-        key = self.api_key.get_secret_value().strip()
+        in_key, colon, rest = self.api_key.get_secret_value().partition(":")
+        key = rest if colon else in_key
         if self.site_id is not None:
-            site_id = self.site_id.get_secret_value().strip()
-            return Credentials(site_id, key.removeprefix(f"{site_id}:"))
-        site_id, colon, key = key.partition(":")
-        return Credentials(site_id, key) if colon and site_id and key else None
+            return Credentials(self.site_id.get_secret_value(), key)
+        return Credentials(in_key, key) if colon and in_key else None
 
     @property
     def base_url(self) -> str:
@@ -157,7 +183,10 @@ class Settings(BaseSettings):
 
 
 def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    name = f"{_PREFIX}{str(location[0]).upper()}" if location else "settings"
+    told = message.removeprefix("Value error, ")
+    if not location:
+        return told
+    name = f"{_PREFIX}{str(location[0]).upper()}"
     if kind == "missing":
         return f"{name} is not set; it is the Tracking API key from {_API_KEY_PAGE} (no account? try --sandbox)"
-    return f"{name}: {message.removeprefix('Value error, ')}"
+    return f"{name}: {told}"

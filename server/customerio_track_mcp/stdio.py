@@ -1,11 +1,17 @@
-"""The MCP server over standard input and output, as a host's subprocess."""
+"""The MCP server over standard input and output, as a host's subprocess.
+
+The SDK's transport writes; reading is ours. It has to end on a signal while a read is pending, to answer what is in
+flight when a host closes its end, and to answer lines that the SDK would pass over and leave a host waiting for.
+"""
 
 from __future__ import annotations
 
 import io
+import json
+import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from threading import Thread
 from typing import Any, Final, Protocol, cast
 
@@ -14,32 +20,59 @@ import anyio.from_thread
 import anyio.lowlevel
 import mcp_types as types
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.server import Server
 from mcp.server.stdio import stdio_server
+from mcp.shared.dispatcher import coerce_request_id
+from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
+from pydantic import ValidationError
 
 from customerio_track_mcp.signals import on_stop_signal
 
+logger = logging.getLogger(__name__)
+
 _READ_AHEAD: Final = 16
+_MOST_DIGITS: Final = 4000  # Python refuses to read integers of over 4300
 
 
 async def serve_stdio(server: Server[Any]) -> None:
     """Serve the host at the other end of standard input and output.
 
-    At the end of input the requests still in flight are answered first; SIGTERM and SIGINT end the service at once.
+    At the end of input the requests still in flight are answered first; SIGTERM and SIGINT, and a host that no longer
+    reads, end the service at once.
     """
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(on_stop_signal, tasks.cancel_scope.cancel)
-        stdin = cast("anyio.AsyncFile[str]", _lines_of_stdin())
-        async with stdio_server(stdin=stdin) as (read_stream, write_stream):
-            pending = _Pending()
-            await server.run(
-                _Asked(read_stream, pending), _Answered(write_stream, pending), server.create_initialization_options()
-            )
+        try:
+            await _serve(server)
+        except* BrokenPipeError:
+            logger.warning("the host closed standard output")
         tasks.cancel_scope.cancel()
 
 
-async def _lines_of_stdin() -> AsyncIterator[str]:
+async def _serve(server: Server[Any]) -> None:
+    ended = anyio.Event()
+    # The SDK's own reader is given nothing to read.
+    silence = cast("anyio.AsyncFile[str]", _no_lines_until(ended))
+    async with stdio_server(stdin=silence) as (unread, write_stream), unread, _lines_of_stdin() as lines:
+        try:
+            pending = _Pending()
+            answers = _Answers(write_stream, pending)
+            await server.run(_Requests(lines, answers, pending), answers, server.create_initialization_options())
+        finally:
+            ended.set()
+
+
+async def _no_lines_until(ended: anyio.Event) -> AsyncIterator[str]:
+    await ended.wait()
+    nothing: tuple[str, ...] = ()
+    for line in nothing:
+        yield line
+
+
+@asynccontextmanager
+async def _lines_of_stdin() -> AsyncIterator[MemoryObjectReceiveStream[str]]:
     """The lines of standard input, read by a daemon thread.
 
     A pending read can't be cancelled: in one of anyio's own threads it would keep the process from ending.
@@ -54,15 +87,8 @@ async def _lines_of_stdin() -> AsyncIterator[str]:
             anyio.from_thread.run_sync(send.close, token=token)
 
     Thread(target=read, name="stdin", daemon=True).start()
-    async with receive:
-        async for line in receive:
-            yield line
-
-
-class _Source(Protocol):
-    async def receive(self) -> SessionMessage | Exception: ...
-
-    async def aclose(self) -> None: ...
+    with receive:
+        yield receive
 
 
 class _Sink(Protocol):
@@ -78,18 +104,15 @@ class _Pending:
         self._ids: set[types.RequestId] = set()
         self._none_left = anyio.Event()
 
-    def asked(self, message: object) -> None:
-        if not isinstance(message, SessionMessage):
-            return
-        inner = message.message
-        if isinstance(inner, types.JSONRPCRequest):
-            self._ids.add(inner.id)
-        elif isinstance(inner, types.JSONRPCNotification) and inner.method == "notifications/cancelled":
-            self._forget((inner.params or {}).get("requestId"))
+    def asked(self, message: types.JSONRPCMessage) -> None:
+        if isinstance(message, types.JSONRPCRequest):
+            self._ids.add(coerce_request_id(message.id))
+        elif isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
+            self._forget(cancelled_request_id_from_params(message.params))
 
-    def answered(self, message: SessionMessage) -> None:
-        if isinstance(message.message, types.JSONRPCResponse | types.JSONRPCError):
-            self._forget(message.message.id)
+    def answered(self, message: types.JSONRPCMessage) -> None:
+        if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
+            self._forget(message.id)
 
     async def wait_for_none(self) -> None:
         while self._ids:
@@ -98,44 +121,85 @@ class _Pending:
 
     def _forget(self, request_id: types.RequestId | None) -> None:
         if request_id is not None:
-            self._ids.discard(request_id)
+            self._ids.discard(coerce_request_id(request_id))
         if not self._ids:
             self._none_left.set()
 
 
-class _Asked(ObjectReceiveStream[SessionMessage | Exception]):
+class _Answers(ObjectSendStream[SessionMessage]):
+    """The outgoing messages, which tell `pending` of each answer that is on its way."""
+
+    def __init__(self, sink: _Sink, pending: _Pending) -> None:
+        self._sink = sink
+        self._pending = pending
+
+    async def send(self, item: SessionMessage) -> None:
+        await self._sink.send(item)
+        self._pending.answered(item.message)
+
+    async def aclose(self) -> None:
+        await self._sink.aclose()
+
+
+class _Requests(ObjectReceiveStream[SessionMessage | Exception]):
     """The incoming messages, whose end is held back until every request has its answer.
 
     The SDK cancels what is in flight when the stream ends; a host that closes its end would lose those answers.
     """
 
-    def __init__(self, inner: _Source, pending: _Pending) -> None:
-        self._inner = inner
+    def __init__(self, lines: MemoryObjectReceiveStream[str], answers: _Answers, pending: _Pending) -> None:
+        self._lines = lines
+        self._answers = answers
         self._pending = pending
 
     async def receive(self) -> SessionMessage | Exception:
-        try:
-            message = await self._inner.receive()
-        except anyio.EndOfStream:
-            await self._pending.wait_for_none()
-            raise
-        self._pending.asked(message)
-        return message
+        while True:
+            try:
+                line = await self._lines.receive()
+            except anyio.EndOfStream:
+                await self._pending.wait_for_none()
+                raise
+            if not line.strip():
+                continue
+            try:
+                message = _read_message(line)
+            except _NoMessageError as no_message:
+                await self._answers.send(SessionMessage(no_message.answer))
+                continue
+            self._pending.asked(message)
+            return SessionMessage(message)
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self._lines.aclose()
 
 
-class _Answered(ObjectSendStream[SessionMessage]):
-    """The outgoing messages, which tell `pending` of each answer that is on its way."""
+class _NoMessageError(Exception):
+    """A line holds no message; `answer` is what to answer to it."""
 
-    def __init__(self, inner: _Sink, pending: _Pending) -> None:
-        self._inner = inner
-        self._pending = pending
+    def __init__(self, request_id: types.RequestId | None, code: int, message: str) -> None:
+        super().__init__(message)
+        error = types.ErrorData(code=code, message=message)
+        self.answer = types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
 
-    async def send(self, item: SessionMessage) -> None:
-        await self._inner.send(item)
-        self._pending.answered(item)
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+def _read_message(line: str) -> types.JSONRPCMessage:
+    try:
+        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
+    except ValidationError:
+        pass
+    # pydantic's reader refuses what JSON allows: half a surrogate pair, deep nesting, very long integers. A tool can
+    # tell what is wrong with those.
+    try:
+        value = json.loads(line, parse_int=_integer)
+    except (ValueError, RecursionError):
+        raise _NoMessageError(None, types.PARSE_ERROR, "Parse error") from None
+    try:
+        return types.jsonrpc_message_adapter.validate_python(value, by_name=False)
+    except ValidationError:
+        request_id = value.get("id") if isinstance(value, dict) else None
+        known = request_id if isinstance(request_id, str | int) else None
+        raise _NoMessageError(known, types.INVALID_REQUEST, "Invalid request") from None
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")

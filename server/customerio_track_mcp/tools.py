@@ -15,7 +15,6 @@ from customerio_track_mcp.contract import (
     SendEventOutput,
     read_arguments,
 )
-from customerio_track_mcp.forms import read_seconds
 from customerio_track_mcp.reserved_keys import RESERVED_ATTRIBUTES, RESERVED_EVENT_DATA, reserved_key_problems
 from customerio_track_mcp.track import (
     IdType,
@@ -45,24 +44,24 @@ class Tools:
     async def create_or_update_customer(self, arguments: Mapping[str, object]) -> CreateOrUpdateCustomerOutput:
         """Add a person, or update the person that `customer_id` names."""
         given, problems = read_arguments(CreateOrUpdateCustomerInput, arguments)
-        attributes = dict(given.attributes or {})
-        created_at, contradictions = _settle(attributes, given)
-        problems += contradictions
-        problems += reserved_key_problems("attributes", attributes, RESERVED_ATTRIBUTES, self._allowed_keys)
+        # A stand-in is not to be held against the other arguments.
+        email = None if any(problem.parameter == "email" for problem in problems) else given.email
+        problems += reserved_key_problems("attributes", given.attributes, RESERVED_ATTRIBUTES, self._allowed_keys)
         echo: dict[str, Any] = {}
         try:
             request = _build(
                 problems,
-                lambda: identify(given.customer_id, email=given.email, created_at=created_at, attributes=attributes),
+                lambda: identify(
+                    given.customer_id, email=email, created_at=given.created_at, attributes=given.attributes
+                ),
             )
             echo = {"customer_id": given.customer_id, "email": given.email}
             receipt = await self._client.send(request)
         except TrackError as error:
             return CreateOrUpdateCustomerOutput(success=False, error=explain(error), **echo)
-        message = (
-            f"The Track API accepted customer {given.customer_id!r} with email and {len(attributes)} further "
-            f"{_plural(len(attributes), 'attribute')}{_after(receipt)}."
-        )
+        names = {"email", *(["created_at"] if given.created_at is not None else []), *(given.attributes or {})}
+        number = f"{len(names)} {_plural(len(names), 'attribute')}"
+        message = f"The Track API accepted customer {given.customer_id!r} with {number}{_after(receipt)}."
         return CreateOrUpdateCustomerOutput(success=True, message=message, **echo)
 
     async def send_event(self, arguments: Mapping[str, object]) -> SendEventOutput:
@@ -96,7 +95,8 @@ class Tools:
             echo = {"segment_id": str(int(given.segment_id)), "id_type": given.id_type.value}
             receipt = await self._client.send(request)
         except TrackError as error:
-            return AddCustomersToSegmentOutput(success=False, error=explain(error), **echo)
+            advice = explain(error, "The segment has to exist and be a manual one.")
+            return AddCustomersToSegmentOutput(success=False, error=advice, **echo)
         message = (
             f"The Track API accepted {request.people} {_plural(request.people, 'id')} for segment "
             f"{echo['segment_id']}{_after(receipt)}. It does not say which of them it found: an id that nobody has is "
@@ -114,28 +114,6 @@ def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> Tr
     if problems:
         raise InvalidArgumentsError(problems)
     return request
-
-
-def _settle(attributes: dict[str, Any], given: CreateOrUpdateCustomerInput) -> tuple[int | None, list[Problem]]:
-    """Take `email` and `created_at` out of `attributes`: each has a parameter of its own, which has to agree."""
-    problems = []
-    if "email" in attributes:
-        inside = attributes.pop("email")
-        if not isinstance(inside, str) or inside.strip().casefold() != given.email.casefold():
-            problems.append(Problem("attributes.email", "contradicts the parameter email; give the address there only"))
-    created_at = given.created_at
-    if "created_at" in attributes:
-        try:
-            inside = read_seconds(attributes.pop("created_at"))
-        except ValueError as error:
-            return created_at, [*problems, Problem("attributes.created_at", str(error))]
-        if created_at is None:
-            created_at = inside
-        elif inside != created_at:
-            problems.append(
-                Problem("attributes.created_at", "contradicts the parameter created_at; give the time there only")
-            )
-    return created_at, problems
 
 
 def _doubts(given: AddCustomersToSegmentInput) -> str:

@@ -132,10 +132,11 @@ def test_no_other_address_than_loopback_is_listened_on(host: str) -> None:
     assert f"--host {host} is refused: without authentication" in ended.stderr
 
 
-def test_ipv6_loopback_serves_too() -> None:
-    with running("http", "--host", "::1", "--port", "0", "--sandbox") as process:
+@pytest.mark.parametrize(("host", "shown"), [("::1", "[::1]"), ("127.0.0.2", "127.0.0.2"), ("localhost", "localhost")])
+def test_every_loopback_address_serves(host: str, shown: str) -> None:
+    with running("http", "--host", host, "--port", "0", "--sandbox") as process:
         url = url_told(process, "listening on")
-        assert url.startswith("http://[::1]:")
+        assert url.startswith(f"http://{shown}:")
         assert httpx.post(url, json=PING, headers=HEADERS, trust_env=False).status_code == 200
 
 

@@ -15,7 +15,14 @@ def people() -> People:
 
 @pytest.mark.parametrize(
     ("identifier", "shape"),
-    [("42", "id"), ("ann@example.com", "email"), ("cio_03000001", "cio_id"), ("cio_a b", "id"), ("cio_", "id")],
+    [
+        ("42", "id"),
+        ("ann@example.com", "email"),
+        ("cio_03000001", "cio_id"),
+        ("cio_a b", "id"),
+        ("cio_é", "id"),
+        ("cio_", "id"),
+    ],
 )
 def test_the_shape_of_an_identifier_tells_its_type(identifier: str, shape: str) -> None:
     assert shape_of(identifier) == shape
@@ -62,6 +69,10 @@ def test_identifiers_of_two_people_in_one_call_change_nobody(people: People) -> 
         people.identify("1", {"email": "bob@example.com", "plan": "free"})
     with pytest.raises(DroppedError, match="Attribute Update Failure"):
         people.identify("3", {"id": "1", "email": "bob@example.com"})
+    with pytest.raises(DroppedError, match="two different ids"):
+        people.identify("3", {"id": "4"})
+    with pytest.raises(DroppedError, match="two different emails"):
+        people.identify("new@example.com", {"email": "other@example.com"})
     assert [person.attributes for person in people] == [{"plan": "pro"}, {}]
 
 

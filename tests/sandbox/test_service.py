@@ -101,6 +101,12 @@ async def test_the_region_lookup_names_region_url_and_workspace(region: str, url
     [
         ("PUT", "/api/v1/customers/1", b"{", 400),
         ("PUT", "/api/v1/customers/1", b"[]", 400),
+        ("PUT", "/api/v1/customers/1", b'{"a": NaN}', 400),
+        ("PUT", "/api/v1/customers/1", b'{"a": 1e400}', 400),
+        ("PUT", "/api/v1/customers/1", b'{"a": "\\ud800"}', 400),
+        ("PUT", "/api/v1/customers/1", b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400),
+        ("POST", "/api/v1/customers/1/events", b'{"name": "a", "data": []}', 400),
+        ("POST", "/api/v1/segments/" + "9" * 5000 + "/add_customers", b'{"ids": ["1"]}', 404),
         ("POST", "/api/v1/customers/1/events", b"{}", 400),
         ("POST", "/api/v1/customers/1/events", b'{"name": "  "}', 400),
         ("POST", "/api/v1/customers/1/events", b'{"name": 5}', 400),

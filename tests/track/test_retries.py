@@ -111,6 +111,7 @@ async def test_retry_after_in_seconds_is_waited_for(scripted: ScriptedServer, ca
     ("retry_after", "least", "most"),
     [
         ("600", 600, 600),
+        ("9" * 30, 10**29, 10**31),
         (format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True), 7000, 7200),
         ((datetime.now(UTC) + timedelta(hours=2)).strftime("%a, %d %b %Y %H:%M:%S -0000"), 7000, 7200),
     ],
@@ -127,7 +128,9 @@ async def test_a_retry_after_beyond_the_time_budget_ends_the_call_at_once(
     assert least <= error.retry_after <= most
 
 
-@pytest.mark.parametrize("retry_after", ["soon", "-1", "", "Wed, 21 Oct 2015 07:28:00 GMT", "9" * 30])
+@pytest.mark.parametrize(
+    "retry_after", ["soon", "-1", "", "0", "Wed, 21 Oct 2015 07:28:00 GMT", "Mon, 16 Nov 2009 13:32:02 +99999999999999"]
+)
 async def test_a_retry_after_that_asks_for_nothing_does_not_disturb(scripted: ScriptedServer, retry_after: str) -> None:
     scripted.acts = [answer(503, "{}", Retry_After=retry_after)]
     async with TrackClient(CREDENTIALS, scripted.url, patience=IMPATIENT) as client:
@@ -155,6 +158,14 @@ async def test_a_redirect_is_not_followed_and_names_the_region(
     assert len(scripted.requests) == 1
 
 
+async def test_a_redirect_to_what_is_no_host_is_an_answer_that_cannot_be_read(scripted: ScriptedServer) -> None:
+    scripted.acts = [answer(307, "", Location="https://xn--a/")]
+    async with TrackClient(CREDENTIALS, scripted.url, patience=IMPATIENT) as client:
+        error = await failure_of(client)
+    assert isinstance(error, RejectedError)
+    assert error.event_id == scripted.requests[0].json["id"]
+
+
 async def test_401_is_final(scripted: ScriptedServer) -> None:
     scripted.acts = [answer(401, '{"meta": {"error": "Unauthorized request"}}')]
     async with TrackClient(CREDENTIALS, scripted.url, patience=IMPATIENT) as client:
@@ -164,7 +175,7 @@ async def test_401_is_final(scripted: ScriptedServer) -> None:
     assert len(scripted.requests) == 1
 
 
-@pytest.mark.parametrize("body", ["<html>Welcome to the hotel's network</html>", "[]", '"ok"'])
+@pytest.mark.parametrize("body", ["<html>Welcome to the hotel's network</html>", "[]", '"ok"', "[" * 100_000])
 async def test_a_200_that_does_not_come_from_the_track_api_confirms_nothing(
     scripted: ScriptedServer, body: str
 ) -> None:
@@ -216,7 +227,7 @@ async def test_the_time_budget_ends_an_attempt_and_says_what_is_unknown(scripted
     assert isinstance(error, TimeBudgetExceededError)
     assert (error.attempts, error.outcome_unknown) == (2, True)
     assert error.event_id == scripted.requests[1].json["id"]
-    assert re.search(r"0\.3 seconds ran out in attempt 2; before that .*503", str(error))
+    assert re.search(r"0\.3 seconds ran out after 2 attempts; before that .*503", str(error))
 
 
 async def test_waiting_for_the_rate_budget_counts_against_the_time_budget(scripted: ScriptedServer) -> None:
@@ -228,6 +239,71 @@ async def test_waiting_for_the_rate_budget_counts_against_the_time_budget(script
     assert (error.attempts, error.outcome_unknown) == (0, False)
     assert "before anything was sent" in str(error)
     assert len(scripted.requests) == 1
+
+
+async def test_the_rate_budget_holds_calls_back(scripted: ScriptedServer) -> None:
+    """Of 40 calls at once only those within the budget of 5 a second are sent before the time budget ends."""
+    failures: list[RequestFailedError] = []
+    async with TrackClient(
+        CREDENTIALS, scripted.url, requests_per_second=5, patience=Patience(time_budget=0.3)
+    ) as client:
+
+        async def call() -> None:
+            try:
+                await client.track("42", "seen")
+            except RequestFailedError as error:
+                failures.append(error)
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(40):
+                tasks.start_soon(call)
+    assert 1 <= len(scripted.requests) < 20
+    assert len(failures) == 40 - len(scripted.requests)
+
+
+async def test_pauses_double_and_vary(scripted: ScriptedServer, caplog: pytest.LogCaptureFixture) -> None:
+    pauses: list[list[float]] = []
+    patience = Patience(first_backoff=0.1)
+    async with TrackClient(CREDENTIALS, scripted.url, patience=patience) as client:
+        for _ in range(2):
+            scripted.acts = [answer(503, "")] * 3
+            caplog.clear()
+            with caplog.at_level(logging.WARNING):
+                await client.track("42", "seen")
+            pauses.append([float(record.args[3]) for record in caplog.records if isinstance(record.args, tuple)])  # type: ignore[arg-type]
+    for first, second, third in pauses:
+        assert 0.1 <= first <= 0.2 <= second <= 0.3
+        assert 0.4 <= third <= 0.5
+    assert pauses[0] != pauses[1]
+
+
+async def test_a_connection_that_is_not_accepted_times_out() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # fills the backlog, so that nobody else gets in
+            patience = Patience(connect_timeout=0.05, max_attempts=1)
+            async with TrackClient(CREDENTIALS, f"http://127.0.0.1:{port}", patience=patience) as client:
+                error = await failure_of(client)
+    assert isinstance(error, UnavailableError)
+    assert "ConnectTimeout" in str(error)
+    assert not error.outcome_unknown
+
+
+async def test_a_pool_without_a_free_connection_times_out(scripted: ScriptedServer) -> None:
+    scripted.acts = [hang]
+    patience = Patience(pool_timeout=0.05, max_attempts=1)
+    async with (
+        TrackClient(CREDENTIALS, scripted.url, max_connections=1, patience=patience) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(client.track, "42", "held")
+        await scripted.received.wait()
+        error = await failure_of(client)
+        tasks.cancel_scope.cancel()
+    assert "PoolTimeout" in str(error)
+    assert not error.outcome_unknown
 
 
 async def test_a_confirmed_event_is_answered_with_its_ulid(scripted: ScriptedServer) -> None:

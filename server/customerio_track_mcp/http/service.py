@@ -19,14 +19,14 @@ from customerio_track_mcp.signals import on_stop_signal
 _GRACE_SECONDS: Final = 30
 
 
-def http_app(server: Server[Any]) -> Starlette:
+def http_app(server: Server[Any], host: str) -> Starlette:
     """The ASGI application. It answers requests that are addressed to this machine's loopback and no others.
 
     The check of Host and Origin keeps a web page elsewhere from driving the service through the user's browser.
     Answers may be event streams: only so does the SDK notice, in the protocol of 2026, a caller who has left, and
     cancel the call.
     """
-    hosts = ["127.0.0.1", "localhost", "[::1]"]
+    hosts = {"127.0.0.1", "localhost", "[::1]", _in_url(host)}
     return server.streamable_http_app(
         streamable_http_path="/mcp",
         stateless_http=True,
@@ -52,10 +52,9 @@ async def serve_http(server: Server[Any], host: str, port: int, ready: Callable[
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family) as listener:
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{listener.getsockname()[1]}/mcp"
+        url = f"http://{_in_url(host)}:{listener.getsockname()[1]}/mcp"
         config = uvicorn.Config(
-            http_app(server),
+            http_app(server, host),
             log_config=None,
             access_log=False,
             server_header=False,
@@ -66,6 +65,10 @@ async def serve_http(server: Server[Any], host: str, port: int, ready: Callable[
             tasks.start_soon(on_stop_signal, service.stop)
             await service.serve(sockets=[listener])
             tasks.cancel_scope.cancel()
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 class _Uvicorn(uvicorn.Server):

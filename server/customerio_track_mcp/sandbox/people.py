@@ -6,12 +6,14 @@ people by both id and email, with "Allow updates to email using ID" off.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 IdentifierType = Literal["id", "email", "cio_id"]
 
+_CIO_ID = re.compile(r"cio_[a-zA-Z0-9]+")
 _FIRST_CIO_ID = 0x03000001
 _NOT_STORED = frozenset({"id", "email", "cio_id", "_update", "_timestamp", "cio_relationships"})
 
@@ -45,7 +47,7 @@ class People:
         """The person whom `identifier` of the given type names."""
         key = str(identifier)
         if identifier_type == "email":
-            return self._by_email.get(key.casefold())
+            return self._by_email.get(key.lower())
         if identifier_type == "cio_id":
             return self._by_cio_id.get(key.removeprefix("cio_"))
         return self._by_id.get(key)
@@ -59,6 +61,8 @@ class People:
         by, in_path = shape_of(identifier), self.find(shape_of(identifier), identifier)
         if by == "cio_id" and in_path is None:
             raise DroppedError("the cio_id in the path belongs to nobody")
+        if by != "cio_id" and in_path is None and body.get(by) and str(body[by]).lower() != identifier.lower():
+            raise DroppedError(f"Attribute Update Failure: the path and the body give two different {by}s")
         in_body = [self.find(name, body[name]) for name in ("id", "email", "cio_id") if body.get(name)]
         known = [person for person in (in_path, *in_body) if person is not None]
         if any(person is not known[0] for person in known):
@@ -81,7 +85,7 @@ class People:
     def _refuse_changes(person: Person, wanted: Mapping[str, str]) -> None:
         for name, old in (("id", person.id), ("email", person.email)):
             new = wanted.get(name)
-            if old is not None and new is not None and new.casefold() != old.casefold():
+            if old is not None and new is not None and new.lower() != old.lower():
                 raise DroppedError(f"Attribute Update Failure: {name}, once set, changes only through cio_<cio_id>")
 
     def _add(self) -> Person:
@@ -95,8 +99,8 @@ class People:
             self._by_id[new_id] = person
             person.id = new_id
         if (new_email := wanted.get("email")) is not None:
-            self._by_email.pop((person.email or "").casefold(), None)
-            self._by_email[new_email.casefold()] = person
+            self._by_email.pop((person.email or "").lower(), None)
+            self._by_email[new_email.lower()] = person
             person.email = new_email
 
     @staticmethod
@@ -112,6 +116,6 @@ class People:
 
 def shape_of(identifier: str) -> IdentifierType:
     """What the vendor takes an identifier in a path for, going by its shape alone."""
-    if identifier.startswith("cio_") and identifier.removeprefix("cio_").isalnum():
+    if _CIO_ID.fullmatch(identifier):
         return "cio_id"
     return "email" if "@" in identifier else "id"

@@ -197,12 +197,17 @@ async def run_sandbox(
 
 async def _json_object(request: web.Request) -> dict[str, object]:
     try:
-        body = json.loads(await request.read())
-    except ValueError:
+        body = json.loads(await request.read(), parse_constant=_refuse_constant)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         raise BadRequestError("the body is not JSON") from None
     if not isinstance(body, dict):
         raise BadRequestError("the body is not a JSON object")
     return body
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _error(message: str) -> dict[str, object]:

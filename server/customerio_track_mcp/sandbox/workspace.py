@@ -6,6 +6,7 @@ Limits are the vendor's, written down here a second time on purpose: the sandbox
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -53,7 +54,8 @@ class Segment:
     id: int
     name: str
     kind: Literal["manual", "data-driven"]
-    members: list[str] = field(default_factory=list)
+    members: dict[str, None] = field(default_factory=dict)
+    """The cio_ids of its people in the order in which they joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Workspace:
         name, event_id, kind = body.get("name"), body.get("id"), body.get("type")
         if not isinstance(name, str) or not name.strip():
             raise BadRequestError("name can't be blank")
-        data = body.get("data") or {}
+        data = {} if body.get("data") is None else body["data"]
         timestamp = body.get("timestamp")
         if not isinstance(data, dict):
             raise BadRequestError("data must be an object")
@@ -131,7 +133,7 @@ class Workspace:
         Raises:
             BadRequestError: no such segment, or a data-driven one; no list of 1 to 1000 ids; no such `id_type`.
         """
-        segment = self.segments.get(int(segment_id)) if segment_id.isdecimal() else None
+        segment = self.segments.get(int(segment_id)) if re.fullmatch("[0-9]{1,10}", segment_id) else None
         if segment is None:
             raise BadRequestError("segment not found", status=404)
         if segment.kind != "manual":
@@ -147,15 +149,14 @@ class Workspace:
             except DroppedError as reason:
                 self._drop("add_to_segment", str(member)[:200], f"member of segment {segment.id}", str(reason))
                 continue
-            if person.cio_id not in segment.members:
-                segment.members.append(person.cio_id)
+            segment.members[person.cio_id] = None
 
     def as_json(self) -> dict[str, object]:
         """Everything the workspace holds, as JSON values."""
         return {
             "people": [asdict(person) for person in self.people],
             "events": [asdict(event) for event in self.events],
-            "segments": [asdict(segment) for segment in self.segments.values()],
+            "segments": [asdict(segment) | {"members": list(segment.members)} for segment in self.segments.values()],
             "dropped": [asdict(dropped) for dropped in self.dropped],
         }
 

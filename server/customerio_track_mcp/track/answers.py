@@ -7,7 +7,7 @@ Documented are 200 with an empty object, 400 with `{"meta": {"errors": [...]}}` 
 from __future__ import annotations
 
 import json
-from base64 import b64decode
+from collections.abc import Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -28,14 +28,18 @@ from customerio_track_mcp.track.payloads import shorten
 _VENDOR_TEXT_CHARACTERS = 300
 
 
-def read_answer(response: httpx.Response) -> dict[str, object]:
+def read_answer(response: httpx.Response, secrets: Collection[str]) -> dict[str, object]:
     """The JSON object of a confirming answer.
+
+    Args:
+        response: the answer.
+        secrets: what must not be repeated, should somebody between send it back in an error.
 
     Raises:
         RequestFailedError: every other answer, as the subclass that says what it means.
     """
     status = response.status_code
-    said = _vendor_text(response)
+    said = _vendor_text(response, secrets)
     if response.is_success:
         body = _json_object(response)
         if body is None:
@@ -80,12 +84,12 @@ def read_transport_error(error: httpx.RequestError) -> RequestFailedError:
 def _json_object(response: httpx.Response) -> dict[str, object] | None:
     try:
         body = json.loads(response.content or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
 
-def _vendor_text(response: httpx.Response) -> str:
+def _vendor_text(response: httpx.Response, secrets: Collection[str]) -> str:
     """The vendor's own error text, made short and printable; empty for anything but its JSON errors."""
     body = _json_object(response) or {}
     meta = body.get("meta")
@@ -93,23 +97,17 @@ def _vendor_text(response: httpx.Response) -> str:
         return ""
     errors = meta.get("errors") or meta.get("error")
     told = [str(error) for error in errors] if isinstance(errors, list) else [str(errors)] if errors else []
-    text = _without_credentials(" ".join("; ".join(told).split()), response.request)
+    text = " ".join("; ".join(told).split())
+    for secret in secrets:
+        text = text.replace(secret, "[credentials]")
     return f": {shorten(text, _VENDOR_TEXT_CHARACTERS)}" if text else ""
-
-
-def _without_credentials(text: str, request: httpx.Request) -> str:
-    """`text` without what `request` authenticated with, in case somebody between sends it back."""
-    token = request.headers.get("authorization", "").removeprefix("Basic ")
-    for secret in (token, *b64decode(token).decode().split(":", 1)[1:]):
-        text = text.replace(secret, "[credentials]") if secret else text
-    return text
 
 
 def _redirected(response: httpx.Response) -> RedirectedError:
     location = response.headers.get("location", "")
     try:
         target = httpx.URL(location).host
-    except httpx.InvalidURL:
+    except (httpx.InvalidURL, ValueError):
         target = ""
     return RedirectedError(
         f"the Track API redirected to {shorten(target, 80) or 'an unnamed place'} ({response.status_code}), "
@@ -122,11 +120,11 @@ def _redirected(response: httpx.Response) -> RedirectedError:
 def _retry_after(response: httpx.Response) -> float | None:
     """The seconds that `Retry-After` asks for, given in seconds or as a date (RFC 9110, section 10.2.3)."""
     asked = response.headers.get("retry-after", "").strip()
-    if asked.isascii() and asked.isdigit() and len(asked) < 10:
+    if asked.isascii() and asked.isdigit():
         return float(asked)
     try:
         until = parsedate_to_datetime(asked)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)

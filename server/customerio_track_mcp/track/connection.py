@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
@@ -9,7 +10,7 @@ from typing import Final
 import httpx
 
 from customerio_track_mcp.track.answers import read_answer, read_transport_error
-from customerio_track_mcp.track.errors import MissingCredentialsError
+from customerio_track_mcp.track.errors import MissingCredentialsError, RejectedError
 from customerio_track_mcp.track.hosts import is_loopback
 from customerio_track_mcp.track.requests import TrackRequest
 
@@ -41,8 +42,8 @@ class Patience:
     time_budget: float = 30.0
     """For one call as a whole: waiting for the rate budget, every attempt, and the pauses between them."""
     first_backoff: float = 0.5
-    """The pause after the first failed attempt. It doubles with each further one, up to 8 seconds; a random part of
-    up to one first pause comes on top. A longer `Retry-After` takes its place."""
+    """The pause after the first failed attempt. It doubles with each further one, plus a random part of up to one
+    first pause, and never exceeds 8 seconds but where `Retry-After` asks for more."""
 
 
 class Connection:
@@ -59,6 +60,7 @@ class Connection:
         self, credentials: Credentials | None, base_url: str, patience: Patience, max_connections: int
     ) -> None:
         self._credentials = credentials
+        self._secrets = _secrets_of(credentials)
         self._base_url = base_url.rstrip("/")
         self._http = httpx.AsyncClient(
             auth=httpx.BasicAuth(credentials.site_id, credentials.api_key) if credentials else None,
@@ -106,4 +108,15 @@ class Connection:
             )
         except httpx.RequestError as error:
             raise read_transport_error(error) from error
-        return read_answer(response)
+        except (httpx.InvalidURL, ValueError) as error:
+            # httpx reads a redirect's target even where it is told not to follow it.
+            raise RejectedError("the answer can't be read", outcome_unknown=True) from error
+        return read_answer(response, self._secrets)
+
+
+def _secrets_of(credentials: Credentials | None) -> tuple[str, ...]:
+    """The API key, in the clear and as it stands in the Authorization header."""
+    if credentials is None:
+        return ()
+    pair = f"{credentials.site_id}:{credentials.api_key}"
+    return (b64encode(pair.encode()).decode(), credentials.api_key)

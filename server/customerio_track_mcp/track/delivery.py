@@ -29,7 +29,7 @@ class Receipt:
     """The Track API's confirmation of one request.
 
     Attributes:
-        attempts: how many times the request was put on the wire.
+        attempts: how many times the request was tried.
         body: the JSON object of the answer; empty but for a region lookup.
         event_id: the ULID that the event carried; None for other requests.
     """
@@ -58,7 +58,8 @@ class Delivery:
     def __init__(self, connection: Connection, requests_per_second: float, patience: Patience) -> None:
         self._connection = connection
         self._patience = patience
-        # A burst of a tenth of a second's worth: no second ever sees more than 1.1 times the budget.
+        # A tenth of a second's worth may go in a burst, so that a second sees 1.1 times the budget at the most.
+        # (Requests that then had to wait for a connection can still bunch up behind a stalled server.)
         burst = max(1.0, requests_per_second / 10)
         self._limiter = AsyncLimiter(burst, time_period=burst / requests_per_second)
         self._backoff = wait_exponential_jitter(multiplier=patience.first_backoff, max=8, jitter=patience.first_backoff)
@@ -116,7 +117,11 @@ class Delivery:
         if progress.attempts == 0:
             return TimeBudgetExceededError(f"{budget} while waiting for the rate budget, before anything was sent")
         last = f"; before that {progress.last_failure}" if progress.last_failure else ""
-        return TimeBudgetExceededError(f"{budget} in attempt {progress.attempts}{last}")
+        return TimeBudgetExceededError(f"{budget} after {progress.attempts} {_plural(progress.attempts)}{last}")
+
+
+def _plural(attempts: int) -> str:
+    return "attempt" if attempts == 1 else "attempts"
 
 
 def _told(error: RequestFailedError, request: TrackRequest, progress: _Progress) -> RequestFailedError:

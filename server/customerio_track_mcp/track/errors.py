@@ -61,7 +61,7 @@ class RequestFailedError(TrackError):
         retryable: whether another attempt could succeed.
         retry_after: seconds the server asked to wait; None where it did not say.
         outcome_unknown: True where an attempt may have been carried out although no confirmation came back.
-        attempts: how many times the request was put on the wire.
+        attempts: how many times the request was tried, connections that failed included.
         event_id: the ULID that every attempt carried; None for other requests than events.
     """
 

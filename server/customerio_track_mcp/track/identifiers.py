@@ -69,8 +69,7 @@ def identifier_problems(parameter: str, identifier: str) -> list[Problem]:
     """What is wrong with `identifier` in a request's path: an id, an email address or `cio_` and a cio_id."""
     if identifier in (".", ".."):
         return [Problem(parameter, f"is {identifier!r}, which a URL path can't carry; use the person's real id")]
-    most_bytes = EMAIL_BYTES if is_email(identifier) else IDENTIFIER_BYTES
-    return text_problems(parameter, identifier, most_bytes)
+    return text_problems(parameter, identifier, IDENTIFIER_BYTES)
 
 
 def email_problems(parameter: str, email: str) -> list[Problem]:

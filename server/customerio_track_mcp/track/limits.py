@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 IDENTIFIER_BYTES: Final = 150
-"""A person's id."""
+"""A person's identifier: an id, or whatever else stands in its place in a path."""
 
 EMAIL_BYTES: Final = 254
 """An email address: not the vendor's own figure but that of RFC 5321 (section 4.5.3.1.3, less the brackets)."""

@@ -18,6 +18,9 @@ from customerio_track_mcp.track.limits import (
     EVENT_DATA_BYTES,
 )
 
+_DEEPEST_SEARCH = 50
+_LONGEST_INTEGER_BITS = 14_000  # Python writes down integers of up to 4300 digits
+
 
 def encode(value: object) -> bytes:
     """`value` as compact JSON in UTF-8, the form in which everything is sent.
@@ -49,6 +52,7 @@ def attributes_problems(parameter: str, attributes: Mapping[str, object], others
             )
         )
     for name, value in attributes.items():
+        problems += _name_problems(parameter, name)
         problems += text_problems(f"{parameter} name {shorten(name)!r}", name, ATTRIBUTE_NAME_BYTES)
         problems += _attribute_value_problems(f"{parameter}.{shorten(name)}", value)
     return problems
@@ -56,16 +60,24 @@ def attributes_problems(parameter: str, attributes: Mapping[str, object], others
 
 def event_data_problems(parameter: str, data: Mapping[str, object]) -> list[Problem]:
     """What is wrong with an event's `data`."""
+    problems = [problem for name in data for problem in _name_problems(parameter, name)]
     size = _json_size(data)
     if isinstance(size, str):
-        return [Problem(_place_of_fault(parameter, data), size)]
+        return [*problems, Problem(_place_of_fault(parameter, data), size)]
     if size > EVENT_DATA_BYTES:
         return [
+            *problems,
             Problem(
                 parameter,
                 f"is {size} bytes of JSON; at most {EVENT_DATA_BYTES} bytes are allowed in one event",
-            )
+            ),
         ]
+    return []
+
+
+def _name_problems(parameter: str, name: str) -> list[Problem]:
+    if name.strip() and name != name.strip():
+        return [Problem(f"{parameter} name {shorten(name)!r}", "has white space around it; take it away")]
     return []
 
 
@@ -107,7 +119,7 @@ def _place_of_fault(place: str, value: object) -> str:
 
 
 def _faults(place: str, value: object, depth: int) -> Iterator[str]:
-    if depth > 50:
+    if depth > _DEEPEST_SEARCH:
         return
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -115,5 +127,19 @@ def _faults(place: str, value: object, depth: int) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _faults(f"{place}[{index}]", item, depth + 1)
-    elif (isinstance(value, float) and not math.isfinite(value)) or isinstance(_json_size(value), str):
+    elif not _is_json_scalar(value):
         yield place
+
+
+def _is_json_scalar(value: object) -> bool:
+    match value:
+        case str():
+            return utf8_size(value) is not None
+        case bool() | None:
+            return True
+        case int():
+            return value.bit_length() < _LONGEST_INTEGER_BITS
+        case float():
+            return math.isfinite(value)
+        case _:
+            return False

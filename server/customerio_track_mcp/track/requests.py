@@ -6,7 +6,7 @@ mend them all at once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote
@@ -18,6 +18,7 @@ from customerio_track_mcp.track.identifiers import (
     IdType,
     email_problems,
     identifier_problems,
+    is_email,
     segment_id_problems,
     segment_member_problems,
     text_problems,
@@ -68,7 +69,7 @@ def identify(
         email: the person's email address.
         created_at: when the person came to be in your system, in UNIX seconds.
         attributes: further attributes; at most 300 with the two above, names up to 150 bytes, values up to 1000
-            bytes. None as a value clears the attribute.
+            bytes. None as a value clears the attribute. `email` and `created_at` may be repeated here.
 
     Raises:
         InvalidArgumentsError: with every problem found.
@@ -78,10 +79,19 @@ def identify(
     problems = identifier_problems("customer_id", customer_id)
     if email is not None:
         problems += email_problems("email", email)
+        if is_email(customer_id) and is_email(email) and not _same_address(customer_id, email):
+            problems.append(
+                Problem(
+                    "email",
+                    "differs from customer_id, which is an email address too: Customer.io would drop it; to change an "
+                    "address, name the person by id, or by 'cio_' and the cio_id",
+                )
+            )
     if created_at is not None:
         problems += timestamp_problems("created_at", created_at)
     if attributes:
         problems += attributes_problems("attributes", attributes, others=len(body) - len(attributes))
+        problems += _repeated_problems(attributes, email, created_at)
     _raise_if_any(problems)
     return TrackRequest("PUT", f"/api/v1/customers/{_segment(customer_id)}", encode(body))
 
@@ -147,6 +157,29 @@ def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdT
 def find_region() -> TrackRequest:
     """A request for the region and workspace that the credentials belong to; either region's host answers it."""
     return TrackRequest("GET", "/api/v1/accounts/region", people=0)
+
+
+def _repeated_problems(
+    attributes: Mapping[str, object], email: str | None, created_at: int | None
+) -> Iterator[Problem]:
+    """What is wrong with `email`, `created_at` and `_timestamp` inside `attributes`."""
+    if "email" in attributes and email is not None:
+        inside = attributes["email"]
+        if not isinstance(inside, str) or not _same_address(inside, email):
+            yield Problem("attributes.email", "contradicts the parameter email; give the address there only")
+    for name, own in (("created_at", created_at), ("_timestamp", None)):
+        seconds = attributes.get(name)
+        if own is not None and seconds != own and name in attributes:
+            yield Problem(f"attributes.{name}", f"contradicts the parameter {name}; give the time there only")
+        elif isinstance(seconds, bool) or not isinstance(seconds, int | None):
+            yield Problem(f"attributes.{name}", "has to be a whole number of UNIX seconds")
+        elif seconds is not None:
+            yield from timestamp_problems(f"attributes.{name}", seconds)
+
+
+def _same_address(one: str, other: str) -> bool:
+    """Whether Customer.io takes both for one address: it reads them in any case."""
+    return one.strip().lower() == other.strip().lower()
 
 
 def _segment(text: str) -> str:
