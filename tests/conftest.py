@@ -21,8 +21,10 @@ def anyio_backend() -> str:
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A test sees no CUSTOMERIO_ variable and no .env file but its own."""
-    for name in [name for name in os.environ if name.startswith("CUSTOMERIO_")]:
-        monkeypatch.delenv(name)
+    for name in list(os.environ):
+        if name.upper().startswith("CUSTOMERIO_") or name.upper().endswith("_PROXY"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("CUSTOMERIO_SECRETS_DIR", os.devnull)
     monkeypatch.chdir(tmp_path)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import signal
+import subprocess
 
 import httpx
 import pytest
 
 from customerio_track_mcp import __version__
 from customerio_track_mcp.settings import Settings
-from tests.process import environment, run, running, url_told
+from tests.process import COMMAND, environment, run, running, url_told
 
 
 def test_version() -> None:
@@ -69,8 +72,34 @@ def test_a_sandbox_on_a_port_in_use_says_so() -> None:
 
 
 def test_the_sandbox_never_sees_the_real_credentials() -> None:
-    ended = run(
-        "--sandbox", env=environment(api_key="real-key", site_id="real-site", track_url="https://gateway.example")
-    )
-    assert ended.returncode == 0
-    assert "sandbox Track API at http://127.0.0.1:" in ended.stderr
+    real = environment(api_key="real-key", site_id="real-site", track_url="https://gateway.example")
+    call = {"name": "send_event", "arguments": {"customer_id": "1", "event_name": "bought"}}
+    initialize = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    messages = [{"method": "initialize", "params": initialize}, {"method": "tools/call", "params": call}]
+    requests = "".join(json.dumps({"jsonrpc": "2.0", "id": n} | message) + "\n" for n, message in enumerate(messages))
+    ended = run("--sandbox", stdin=requests, env=real)
+    assert json.loads(ended.stdout.splitlines()[1])["result"]["structuredContent"]["success"]
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://"])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_told(proxy: str) -> None:
+    settings = environment(api_key="site:key") | {"ALL_PROXY": proxy}
+    ended = run(env=settings)
+    assert ended.returncode == 2
+    assert "the HTTP client can't be set up" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-"])
+def test_standard_streams_that_are_closed_are_told(redirection: str) -> None:
+    shell = f"exec {shlex.join(COMMAND)} --sandbox {redirection}"
+    ended = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "have to be open" in ended.stderr
+
+
+def test_output_that_nobody_reads_ends_the_demo_without_a_traceback() -> None:
+    shell = f"{shlex.join(COMMAND)} demo | head -n 1"
+    ended = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout.startswith("Sandbox Track API at")
+    assert "Traceback" not in ended.stderr

@@ -144,7 +144,7 @@ async def test_a_signal_ends_the_server_while_it_waits_for_input_and_for_an_answ
             assert await anyio.to_thread.run_sync(process.wait) == 0
 
 
-async def test_a_call_in_flight_at_the_end_of_input_is_answered(scripted: ScriptedServer) -> None:
+async def test_calls_in_flight_at_the_end_of_input_are_answered_even_under_one_id(scripted: ScriptedServer) -> None:
     async def answer_late(reader: Any, writer: Any) -> None:
         del reader
         # Only once the server has seen the end of its input and still waits.
@@ -152,17 +152,18 @@ async def test_a_call_in_flight_at_the_end_of_input_is_answered(scripted: Script
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
 
     input_ended = anyio.Event()
-    scripted.acts = [answer_late]
+    scripted.acts = [answer(200, "{}"), answer_late]
     with running(env=environment(track_url=scripted.url, api_key="site:key")) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(lines(INITIALIZE, INITIALIZED, EVENT))
+        process.stdin.write(lines(INITIALIZE, INITIALIZED, EVENT, EVENT))
         process.stdin.close()
         await scripted.received.wait()
         input_ended.set()
         output = await anyio.to_thread.run_sync(process.stdout.read)
         assert await anyio.to_thread.run_sync(process.wait) == 0
-    assert [json.loads(line)["id"] for line in output.splitlines()] == [1, 2]
+    assert [json.loads(line)["id"] for line in output.splitlines()] == [1, 2, 2]
+    assert '"code"' not in output
 
 
 @pytest.mark.parametrize("named", [2, "2"])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from customerio_track_mcp.advice import explain, mend, sentence
 from customerio_track_mcp.settings import Settings
 from customerio_track_mcp.track import Region, RequestFailedError, TrackClient, TrackError
+from customerio_track_mcp.track.payloads import shorten
 
 
 async def check(settings: Settings, tell: Callable[[str], None]) -> int:
@@ -27,11 +28,11 @@ async def check(settings: Settings, tell: Callable[[str], None]) -> int:
     if region not in list(Region):
         tell("FAILED. Something answered, but not as the Track API does: is CUSTOMERIO_TRACK_URL right?")
         return 1
-    tell(f"The credentials are valid for workspace {answer.get('environment_id')} in region {region}.")
+    tell(f"The credentials are valid for workspace {shorten(str(answer.get('environment_id')))} in region {region}.")
     if region != settings.region:
         tell(
-            f"WARNING: CUSTOMERIO_REGION says {settings.region}; set CUSTOMERIO_REGION={region}. A request to the "
-            "other region is redirected or refused, and this server follows no redirect."
+            f"WARNING: CUSTOMERIO_REGION says {settings.region}; set CUSTOMERIO_REGION={region}. Customer.io's host in "
+            "the wrong region redirects or refuses requests, and this server follows no redirect."
         )
         return 1
     tell("OK")

@@ -6,6 +6,7 @@ A command imports what only it needs when it runs: a host waits for the start of
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -59,8 +60,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             _say(problem)
         return BAD_USAGE
-    except KeyboardInterrupt:
-        return 130
     return status
 
 
@@ -119,7 +118,11 @@ def _say(line: str) -> None:
 
 
 def _tell(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    try:
+        print(line, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        # Whoever read our output has gone: the rest is told to nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @asynccontextmanager
@@ -140,15 +143,18 @@ async def _server(*, sandboxed: bool) -> AsyncIterator[Server[Any]]:
         configure_logging(settings.log_level)
         if settings.credentials is None:
             _say("CUSTOMERIO_SITE_ID is not set: every call will be answered with that until it is")
-        client = await stack.enter_async_context(
-            TrackClient(
-                settings.credentials,
-                base_url,
-                requests_per_second=settings.rate_limit,
-                patience=settings.patience,
-            )
-        )
+        client = await stack.enter_async_context(_track_client(settings, base_url))
         yield build_server(Tools(client, settings.allow_reserved_keys))
+
+
+def _track_client(settings: Settings, base_url: str) -> TrackClient:
+    try:
+        return TrackClient(
+            settings.credentials, base_url, requests_per_second=settings.rate_limit, patience=settings.patience
+        )
+    except (ImportError, OSError, ValueError) as error:
+        # The proxy and certificate settings of the environment, which httpx reads.
+        raise BadSettingsError([f"the HTTP client can't be set up: {error}"]) from None
 
 
 def _listening(run: Callable[[], Awaitable[None]]) -> int:
@@ -165,6 +171,9 @@ def _introduce(sandbox: RunningSandbox) -> None:
 
 
 def _stdio(options: argparse.Namespace) -> int:
+    if sys.stdin is None or sys.stdout is None:
+        _say("standard input and standard output have to be open")
+        return BAD_USAGE
     from customerio_track_mcp.stdio import serve_stdio
 
     async def run() -> None:

@@ -152,7 +152,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             lines = [_line(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
             raise BadSettingsError(lines) from None
-        except (SettingsError, UnicodeError):
+        except (SettingsError, UnicodeError, OSError):
             raise BadSettingsError(["the .env file or a secret file can't be read as UTF-8 text"]) from None
 
     @property

@@ -6,13 +6,13 @@ flight when a host closes its end, and to answer lines that the SDK would pass o
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any, Final, Protocol, cast
 
 import anyio
@@ -33,6 +33,7 @@ from customerio_track_mcp.signals import on_stop_signal
 logger = logging.getLogger(__name__)
 
 _READ_AHEAD: Final = 16
+_SECONDS_TO_STOP: Final = 5
 _MOST_DIGITS: Final = 4000  # Python refuses to read integers of over 4300
 
 
@@ -43,12 +44,24 @@ async def serve_stdio(server: Server[Any]) -> None:
     reads, end the service at once.
     """
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(on_stop_signal, tasks.cancel_scope.cancel)
+
+        def stop() -> None:
+            tasks.cancel_scope.cancel()
+            _exit_soon()
+
+        tasks.start_soon(on_stop_signal, stop)
         try:
             await _serve(server)
         except* BrokenPipeError:
             logger.warning("the host closed standard output")
         tasks.cancel_scope.cancel()
+
+
+def _exit_soon() -> None:
+    """End the process by force, should a host that does not read keep a write from ending."""
+    timer = Timer(_SECONDS_TO_STOP, os._exit, args=(1,))
+    timer.daemon = True
+    timer.start()
 
 
 async def _serve(server: Server[Any]) -> None:
@@ -81,10 +94,15 @@ async def _lines_of_stdin() -> AsyncIterator[MemoryObjectReceiveStream[str]]:
     token = anyio.lowlevel.current_token()
 
     def read() -> None:
-        with suppress(anyio.RunFinishedError, anyio.BrokenResourceError), os.fdopen(os.dup(0), "rb") as raw:
-            for line in io.TextIOWrapper(raw, encoding="utf-8", errors="replace"):
-                anyio.from_thread.run(send.send, line, token=token)
-            anyio.from_thread.run_sync(send.close, token=token)
+        with suppress(anyio.RunFinishedError, anyio.BrokenResourceError):
+            try:
+                with os.fdopen(os.dup(0), encoding="utf-8", errors="replace") as lines:
+                    for line in lines:
+                        anyio.from_thread.run(send.send, line, token=token)
+            except OSError as error:
+                logger.warning("standard input can't be read: %s", error.strerror)
+            finally:
+                anyio.from_thread.run_sync(send.close, token=token)
 
     Thread(target=read, name="stdin", daemon=True).start()
     with receive:
@@ -101,12 +119,12 @@ class _Pending:
     """The requests that were read and not yet answered."""
 
     def __init__(self) -> None:
-        self._ids: set[types.RequestId] = set()
+        self._ids: Counter[types.RequestId] = Counter()  # a host may use an id twice
         self._none_left = anyio.Event()
 
     def asked(self, message: types.JSONRPCMessage) -> None:
         if isinstance(message, types.JSONRPCRequest):
-            self._ids.add(coerce_request_id(message.id))
+            self._ids[coerce_request_id(message.id)] += 1
         elif isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
             self._forget(cancelled_request_id_from_params(message.params))
 
@@ -121,7 +139,7 @@ class _Pending:
 
     def _forget(self, request_id: types.RequestId | None) -> None:
         if request_id is not None:
-            self._ids.discard(coerce_request_id(request_id))
+            self._ids -= Counter([coerce_request_id(request_id)])
         if not self._ids:
             self._none_left.set()
 

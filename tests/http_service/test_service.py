@@ -125,6 +125,15 @@ async def test_sigterm_lets_calls_in_flight_finish_and_exits_0(scripted: Scripte
         assert await anyio.to_thread.run_sync(process.wait) == 0
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_nothing_but_post_is_answered(service: tuple[subprocess.Popen[str], str], method: str) -> None:
+    """A GET would open a stream that carries nothing and holds up the end."""
+    _, url = service
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as http:
+        reply = await http.request(method, url, headers={"Accept": "text/event-stream"})
+    assert (reply.status_code, reply.headers["allow"]) == (405, "POST")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
 def test_no_other_address_than_loopback_is_listened_on(host: str) -> None:
     ended = run("http", "--host", host, "--sandbox")

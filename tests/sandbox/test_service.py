@@ -63,6 +63,7 @@ async def test_the_three_operations_answer_200_with_an_empty_object_and_change_t
         "timestamp": 5,
         "data": {"n": 1},
         "id": None,
+        "number": 1,
     }
     assert state["segments"][0]["members"] == [person["cio_id"]]
     assert state["requests"] == 3

@@ -48,9 +48,10 @@ def _server_process(track_url: str) -> StdioServerParameters:
         "CUSTOMERIO_SITE_ID": SANDBOX_SITE_ID,
         "CUSTOMERIO_API_KEY": SANDBOX_API_KEY,
         "CUSTOMERIO_LOG_LEVEL": "ERROR",
+        "CUSTOMERIO_SECRETS_DIR": os.devnull,
     }
     # Whatever the reader has set up for a real workspace, in the environment or a .env file, is not for the demo.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMERIO_")}
+    inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("CUSTOMERIO_")}
     return StdioServerParameters(
         command=sys.executable,
         args=["-m", "customerio_track_mcp", "stdio"],

@@ -13,6 +13,8 @@ import uvicorn
 from mcp.server import Server
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from customerio_track_mcp.signals import on_stop_signal
 
@@ -27,7 +29,7 @@ def http_app(server: Server[Any], host: str) -> Starlette:
     cancel the call.
     """
     hosts = {"127.0.0.1", "localhost", "[::1]", _in_url(host)}
-    return server.streamable_http_app(
+    app = server.streamable_http_app(
         streamable_http_path="/mcp",
         stateless_http=True,
         transport_security=TransportSecuritySettings(
@@ -36,10 +38,25 @@ def http_app(server: Server[Any], host: str) -> Starlette:
             allowed_origins=[f"http://{host}{port}" for host in hosts for port in ("", ":*")],
         ),
     )
+    app.add_middleware(_PostOnly)
+    return app
+
+
+class _PostOnly:
+    """Answers 405 to all but POST: a service without sessions has no stream to open and no session to end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] != "POST":
+            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
 
 async def serve_http(server: Server[Any], host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then let the calls in flight finish.
+    """Serve until SIGTERM or SIGINT, then let the calls in flight finish; a second signal ends them too.
 
     Args:
         server: what to serve.
@@ -79,6 +96,7 @@ class _Uvicorn(uvicorn.Server):
         self._ready = ready
 
     def stop(self) -> None:
+        self.force_exit = self.should_exit
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

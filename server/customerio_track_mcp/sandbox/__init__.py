@@ -5,6 +5,8 @@ It is as silent as the vendor: what the real API would take with 200 and drop, i
 records as dropped with the reason.
 """
 
-from customerio_track_mcp.sandbox.service import SANDBOX_API_KEY, SANDBOX_SITE_ID, RunningSandbox, run_sandbox
+from customerio_track_mcp.sandbox.service import RunningSandbox, run_sandbox
+from customerio_track_mcp.sandbox.storage import NoSandboxFileError
+from customerio_track_mcp.sandbox.vendor import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
-__all__ = ["SANDBOX_API_KEY", "SANDBOX_SITE_ID", "RunningSandbox", "run_sandbox"]
+__all__ = ["SANDBOX_API_KEY", "SANDBOX_SITE_ID", "NoSandboxFileError", "RunningSandbox", "run_sandbox"]

@@ -65,5 +65,9 @@ class FaultQueue:
         """The fault for the request that has just come, or None."""
         return self._waiting.popleft() if self._waiting else None
 
+    def clear(self) -> None:
+        """Call off every fault."""
+        self._waiting.clear()
+
     def __len__(self) -> int:
         return len(self._waiting)

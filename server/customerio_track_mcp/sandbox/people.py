@@ -52,6 +52,11 @@ class People:
             return self._by_cio_id.get(key.removeprefix("cio_"))
         return self._by_id.get(key)
 
+    def restore(self, person: Person) -> None:
+        """Take back somebody who was here before."""
+        self._by_cio_id[person.cio_id] = person
+        self._name(person, {"id": person.id, "email": person.email})
+
     def identify(self, identifier: str, body: Mapping[str, object]) -> Person:
         """Make or update the person that the path's `identifier` and the body's identifiers name.
 
@@ -93,7 +98,7 @@ class People:
         self._by_cio_id[person.cio_id] = person
         return person
 
-    def _name(self, person: Person, wanted: Mapping[str, str]) -> None:
+    def _name(self, person: Person, wanted: Mapping[str, str | None]) -> None:
         if (new_id := wanted.get("id")) is not None:
             self._by_id.pop(person.id or "", None)
             self._by_id[new_id] = person

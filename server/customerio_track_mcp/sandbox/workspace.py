@@ -8,18 +8,17 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections import deque
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Final, Literal
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
 
 from ulid import ULID
 
+from customerio_track_mcp.sandbox.history import History
 from customerio_track_mcp.sandbox.people import DroppedError, IdentifierType, People, Person, shape_of
+from customerio_track_mcp.sandbox.records import Change, Dropped, Event, Segment
 
-KEPT: Final = 10_000
-"""How many events, dropped things and requests are remembered; the oldest go first."""
-
+_EVENT_IDS_KEPT: Final = 100_000
 _ID_TYPES: Final[Mapping[str, IdentifierType]] = {"id": "id", "email": "email", "cio_id": "cio_id"}
 
 
@@ -35,53 +34,41 @@ class BadRequestError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One event as recorded. `timestamp` is in UNIX seconds, `person` a cio_id, `id` the client's ULID."""
-
-    name: str
-    type: str
-    person: str
-    timestamp: int
-    data: Mapping[str, object]
-    id: str | None
-
-
-@dataclass(slots=True)
-class Segment:
-    """One segment. Only a manual one takes people through the API."""
-
-    id: int
-    name: str
-    kind: Literal["manual", "data-driven"]
-    members: dict[str, None] = field(default_factory=dict)
-    """The cio_ids of its people in the order in which they joined."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dropped:
-    """Something the real API would have answered 200 and dropped without a word."""
-
-    operation: str
-    identifier: str
-    what: str
-    reason: str
-    at: float
-
-
 class Workspace:
-    """One workspace, in memory."""
+    """One workspace, in memory.
+
+    Attributes:
+        on_change: told of each record that is new or has changed.
+    """
 
     def __init__(self) -> None:
+        self.on_change: Callable[[Change], None] = lambda _: None
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin anew: nobody, nothing, and the three segments."""
         self.people = People()
-        self.events: deque[Event] = deque(maxlen=KEPT)
+        self.events: History[Event] = History()
+        self.dropped: History[Dropped] = History()
         self.segments = {
             1: Segment(1, "Beta testers", "manual"),
             2: Segment(2, "Webinar guests", "manual"),
             3: Segment(3, "Paying customers", "data-driven"),
         }
-        self.dropped: deque[Dropped] = deque(maxlen=KEPT)
-        self._event_ids: set[str] = set()
+        self._event_ids: dict[str, None] = {}
+
+    def restore(self, change: Change) -> None:
+        """Take back a record that `on_change` was once told."""
+        record: dict[str, Any] = dict(change.record)
+        match change.kind:
+            case "person":
+                self.people.restore(Person(**record))
+            case "segment":
+                self.segments[record["id"]] = Segment(**record | {"members": dict.fromkeys(record["members"])})
+            case "event":
+                self._remember_event(Event(**record), number=int(change.key))
+            case "dropped":
+                self.dropped.add(Dropped(**record), _json_bytes(record), int(change.key))
 
     def identify(self, identifier: str, body: Mapping[str, object]) -> None:
         """Operation `identify`: `PUT /api/v1/customers/{identifier}`."""
@@ -89,7 +76,7 @@ class Workspace:
             _refuse_long(identifier, 150, "the identifier")
             if len(body) > 300:
                 raise DroppedError(f"{len(body)} attributes are more than 300")  # noqa: TRY301
-            self.people.identify(identifier, self._storable(identifier, body))
+            self._tell_of(self.people.identify(identifier, self._storable(identifier, body)))
         except DroppedError as reason:
             self._drop("identify", identifier, "the whole update", str(reason))
 
@@ -116,16 +103,15 @@ class Workspace:
         except DroppedError as reason:
             self._drop("track", identifier, f"event {name.strip()[:100]!r}", str(reason))
             return
-        self.events.append(
-            Event(
-                name=name.strip(),
-                type=kind if kind in ("page", "screen") else "event",
-                person=person.cio_id,
-                timestamp=timestamp if isinstance(timestamp, int) else int(time.time()),
-                data=data,
-                id=event_id if isinstance(event_id, str) else None,
-            )
+        event = Event(
+            name=name.strip(),
+            type=kind if kind in ("page", "screen") else "event",
+            person=person.cio_id,
+            timestamp=timestamp if isinstance(timestamp, int) else int(time.time()),
+            data=data,
+            id=event_id if isinstance(event_id, str) else None,
         )
+        self.on_change(Change("event", str(self._remember_event(event)), asdict(event)))
 
     def add_to_segment(self, segment_id: str, ids: object, id_type: str) -> None:
         """Operation `add_to_segment`: `POST /api/v1/segments/{segment_id}/add_customers`.
@@ -150,14 +136,15 @@ class Workspace:
                 self._drop("add_to_segment", str(member)[:200], f"member of segment {segment.id}", str(reason))
                 continue
             segment.members[person.cio_id] = None
+        self.on_change(Change("segment", str(segment.id), _segment_record(segment)))
 
     def as_json(self) -> dict[str, object]:
-        """Everything the workspace holds, as JSON values."""
+        """Everything the workspace holds, as JSON values. Numbers count from 1; what is missing was forgotten."""
         return {
             "people": [asdict(person) for person in self.people],
-            "events": [asdict(event) for event in self.events],
-            "segments": [asdict(segment) | {"members": list(segment.members)} for segment in self.segments.values()],
-            "dropped": [asdict(dropped) for dropped in self.dropped],
+            "events": [asdict(event) | {"number": number} for number, event in self.events.numbered()],
+            "segments": [_segment_record(segment) for segment in self.segments.values()],
+            "dropped": [asdict(dropped) | {"number": number} for number, dropped in self.dropped.numbered()],
         }
 
     def _storable(self, identifier: str, body: Mapping[str, object]) -> dict[str, object]:
@@ -176,19 +163,25 @@ class Workspace:
         return kept
 
     def _refuse_repeated(self, event_id: object) -> None:
-        if not isinstance(event_id, str):
-            return
-        try:
-            ULID.from_str(event_id)
-        except ValueError:
-            return
-        if event_id in self._event_ids:
+        if isinstance(event_id, str) and event_id in self._event_ids:
             raise DroppedError(f"a repeat of event {event_id}, which was already received")
-        self._event_ids.add(event_id)
+
+    def _remember_event(self, event: Event, number: int | None = None) -> int:
+        if event.id is not None and _is_ulid(event.id):
+            self._event_ids[event.id] = None
+            if len(self._event_ids) > _EVENT_IDS_KEPT:
+                del self._event_ids[next(iter(self._event_ids))]
+        return self.events.add(event, _json_bytes(asdict(event)), number)
 
     def _person_for_event(self, identifier: str) -> Person:
-        shape = shape_of(identifier)
-        return self.people.find(shape, identifier) or self.people.identify(identifier, {})
+        known = self.people.find(shape_of(identifier), identifier)
+        if known is None:
+            known = self.people.identify(identifier, {})
+            self._tell_of(known)
+        return known
+
+    def _tell_of(self, person: Person) -> None:
+        self.on_change(Change("person", person.cio_id, asdict(person)))
 
     def _member(self, member: object, id_type: IdentifierType) -> Person:
         if not isinstance(member, str) or (id_type == "email" and "@" not in member):
@@ -199,7 +192,21 @@ class Workspace:
         return person
 
     def _drop(self, operation: str, identifier: str, what: str, reason: str) -> None:
-        self.dropped.append(Dropped(operation, identifier, what, reason, at=time.time()))
+        dropped = Dropped(operation, identifier, what, reason, at=time.time())
+        number = self.dropped.add(dropped, _json_bytes(asdict(dropped)))
+        self.on_change(Change("dropped", str(number), asdict(dropped)))
+
+
+def _segment_record(segment: Segment) -> dict[str, object]:
+    return asdict(segment) | {"members": list(segment.members)}
+
+
+def _is_ulid(text: str) -> bool:
+    try:
+        ULID.from_str(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _json_bytes(value: object) -> int:

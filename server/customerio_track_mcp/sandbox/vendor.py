@@ -1,0 +1,179 @@
+"""The vendor's side of the sandbox: the operations under `/api/v1`, its error bodies, and the faults on order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+import time
+from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from hmac import compare_digest
+from typing import Final
+
+from aiohttp import web
+
+from customerio_track_mcp.sandbox.faults import (
+    DelayFault,
+    Fault,
+    FaultQueue,
+    LostReplyFault,
+    RedirectFault,
+    ResetFault,
+    StatusFault,
+)
+from customerio_track_mcp.sandbox.history import History
+from customerio_track_mcp.sandbox.records import Change, LoggedRequest
+from customerio_track_mcp.sandbox.workspace import BadRequestError, Workspace
+
+SANDBOX_SITE_ID: Final = "sandbox"
+SANDBOX_API_KEY: Final = "sandbox"
+
+_RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
+_LONGEST_BODY_KEPT: Final = 2**18
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Vendor:
+    """The Track API in front of a workspace.
+
+    Args:
+        workspace: what the operations change.
+        faults: what befalls the next requests.
+        region: what the region lookup answers: `us` or `eu`.
+
+    Attributes:
+        log: the requests that came.
+    """
+
+    def __init__(self, workspace: Workspace, faults: FaultQueue, region: str) -> None:
+        self.log: History[LoggedRequest] = History()
+        self._workspace = workspace
+        self._faults = faults
+        self._region = region
+        self._authorization = b"Basic " + b64encode(f"{SANDBOX_SITE_ID}:{SANDBOX_API_KEY}".encode())
+
+    def add_routes(self, router: web.UrlDispatcher) -> None:
+        """Add the operations."""
+        router.add_put("/api/v1/customers/{identifier}", self._identify)
+        router.add_post("/api/v1/customers/{identifier}/events", self._track)
+        router.add_post("/api/v1/segments/{segment_id}/add_customers", self._add_to_segment)
+        router.add_get("/api/v1/accounts/region", self._find_region)
+
+    async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer a request to the Track API, and log it."""
+        at, fault = time.time(), self._faults.next()
+        try:
+            body = (await request.read()).decode(errors="replace")
+        except web.HTTPRequestEntityTooLarge:
+            body = None
+        status: int | None = None
+        try:
+            response = await self._meet(fault, request, handler)
+            if not isinstance(fault, ResetFault | LostReplyFault):
+                status = response.status
+            return response
+        finally:
+            kept = body if body is None or len(body) <= _LONGEST_BODY_KEPT else None
+            attempt = self._attempt(request, kept)
+            kind = fault.kind if fault else None
+            self._remember(LoggedRequest(at, request.method, request.raw_path, kept, attempt, status, kind))
+
+    def restore(self, change: Change) -> None:
+        """Take back a logged request from storage."""
+        record = LoggedRequest(**change.record)  # type: ignore[arg-type]  # as it was saved
+        self.log.add(record, _size(record), int(change.key))
+
+    def _remember(self, record: LoggedRequest) -> None:
+        number = self.log.add(record, _size(record))
+        self._workspace.on_change(Change("request", str(number), asdict(record)))
+
+    def _attempt(self, request: web.Request, body: str | None) -> int:
+        """One more than the same request's last one where that one failed in passing, else 1."""
+        for earlier in reversed(self.log):
+            if (earlier.method, earlier.path, earlier.body) == (request.method, request.raw_path, body):
+                failed = earlier.status is None or earlier.status in (408, 429) or earlier.status >= 500
+                return earlier.attempt + 1 if failed else 1
+        return 1
+
+    async def _meet(self, fault: Fault | None, request: web.Request, handler: Handler) -> web.StreamResponse:
+        match fault:
+            case StatusFault():
+                headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
+                return web.json_response(_error(f"sandbox fault {fault.status}"), status=fault.status, headers=headers)
+            case RedirectFault():
+                return web.Response(status=307, headers={"Location": fault.location + request.raw_path})
+            case ResetFault():
+                return _reset(request)
+            case LostReplyFault():
+                await self._answer(request, handler)
+                return _reset(request)
+            case DelayFault():
+                await asyncio.sleep(fault.seconds)
+        return await self._answer(request, handler)
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("Authorization", "").encode()
+        if not compare_digest(given, self._authorization):
+            return web.json_response(_error("Unauthorized request"), status=401)
+        try:
+            return await handler(request)
+        except BadRequestError as error:
+            body = _error(str(error)) if error.status == 404 else {"meta": {"errors": [str(error)]}}
+            return web.json_response(body, status=error.status)
+        except web.HTTPException as error:
+            return web.json_response(_error(error.reason), status=error.status)
+
+    async def _identify(self, request: web.Request) -> web.Response:
+        self._workspace.identify(request.match_info["identifier"], await _json_object(request))
+        return web.json_response({})
+
+    async def _track(self, request: web.Request) -> web.Response:
+        self._workspace.track(request.match_info["identifier"], await _json_object(request))
+        return web.json_response({})
+
+    async def _add_to_segment(self, request: web.Request) -> web.Response:
+        ids = (await _json_object(request)).get("ids")
+        id_type = request.query.get("id_type", "id")
+        self._workspace.add_to_segment(request.match_info["segment_id"], ids, id_type)
+        return web.json_response({})
+
+    async def _find_region(self, request: web.Request) -> web.Response:
+        del request
+        host = "track.customer.io" if self._region == "us" else "track-eu.customer.io"
+        return web.json_response({"url": f"https://{host}", "region": self._region, "environment_id": 1})
+
+
+async def _json_object(request: web.Request) -> dict[str, object]:
+    try:
+        body = json.loads(await request.read(), parse_constant=_refuse_constant)
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise BadRequestError("the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise BadRequestError("the body is not a JSON object")
+    return body
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _error(message: str) -> dict[str, object]:
+    return {"meta": {"error": message}}
+
+
+def _size(record: LoggedRequest) -> int:
+    return len(record.path) + len(record.body or "")
+
+
+def _reset(request: web.Request) -> web.Response:
+    """Break the connection with a TCP reset. What is returned reaches nobody."""
+    if request.transport is not None:
+        raw: socket.socket = request.transport.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        request.transport.abort()
+    return web.Response()
