@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shlex
 import signal
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
@@ -61,6 +64,49 @@ def test_the_sandbox_runs_alone_until_it_is_stopped(stop: signal.Signals) -> Non
         assert httpx.get(state_url, trust_env=False).json()["people"] == []
         process.send_signal(stop)
         assert process.wait(timeout=10) == 0
+
+
+def test_the_servers_own_sandbox_takes_the_known_port_or_another_and_tells_the_model_where() -> None:
+    initialize = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+    request = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": initialize}) + "\n"
+    with running("sandbox", "--port", "8765") as process:
+        assert process.stderr is not None
+        process.stderr.readline()
+        ended = run("--sandbox", stdin=request)
+    (url,) = re.findall(r"sandbox Track API at (http://127\.0\.0\.1:\d+) ", ended.stderr)
+    assert not url.endswith(":8765")
+    instructions = json.loads(ended.stdout)["result"]["instructions"]
+    assert instructions.endswith(f"This is a sandbox without real data: what arrives can be watched at {url}")
+
+
+def test_a_sandbox_for_others_on_the_network_warns() -> None:
+    with running("sandbox", "--host", "0.0.0.0", "--port", "0") as process:
+        assert process.stderr is not None
+        assert "WARNING: --host 0.0.0.0 lets others on the network see and change" in process.stderr.readline()
+
+
+@pytest.mark.parametrize("options", [["--sandbox"], ["sandbox", "--port", "0"]])
+@pytest.mark.parametrize("opened", [True, False])
+def test_the_page_is_opened_where_asked_and_only_there(tmp_path: Path, options: list[str], opened: bool) -> None:
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\necho noise\nprintf %s "$1" > {tmp_path}/half && mv {tmp_path}/half {tmp_path}/url\n')
+    script.chmod(0o755)
+    settings = environment() | {"BROWSER": str(script)}
+    with running(*options, *(["--open"] if opened else []), env=settings) as process:
+        url = url_told(process, "sandbox Track API at")
+        told = tmp_path / "url"
+        while opened and not told.exists():
+            os.sched_yield()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if options == ["--sandbox"]:
+            process.stdin.close()
+        else:
+            process.terminate()
+        assert process.wait(timeout=10) == 0
+        assert process.stdout.read() == ""
+    assert told.exists() is opened
+    assert not opened or told.read_text() == url
 
 
 def test_a_sandbox_on_a_port_in_use_says_so() -> None:

@@ -131,8 +131,13 @@ _ENTRIES: Final[Mapping[str, _Entry]] = {
 }
 
 
-def build_server(tools: Tools) -> Server[Any]:
-    """An MCP server over `tools`, for any transport and for protocols 2025-11-25 and 2026-07-28."""
+def build_server(tools: Tools, note: str = "") -> Server[Any]:
+    """An MCP server over `tools`, for any transport and for protocols 2025-11-25 and 2026-07-28.
+
+    Args:
+        tools: what the calls go to.
+        note: a last line for the server's instructions.
+    """
 
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
@@ -155,7 +160,7 @@ def build_server(tools: Tools) -> Server[Any]:
         title="Customer.io Track API",
         version=__version__,
         description="Customer profiles, events and manual segments of a Customer.io workspace.",
-        instructions=INSTRUCTIONS,
+        instructions=f"{INSTRUCTIONS}\n{note}".strip(),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
         get_tool_input_schema=lambda name: entry.tool.input_schema if (entry := _ENTRIES.get(name)) else None,

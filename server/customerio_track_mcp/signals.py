@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 
 
-async def on_stop_signal(act: Callable[[], object]) -> None:
-    """Call `act` at each SIGTERM or SIGINT, until cancelled. On Windows, whose loops have no signals, do nothing."""
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], Awaitable[object]]]:
+    """Catch SIGTERM and SIGINT; what is yielded waits for the next one.
+
+    On Windows, whose loops have no signals, none is caught and the wait has no end.
+    """
     if sys.platform == "win32":
-        return
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async for _ in signals:
+        yield anyio.sleep_forever
+    else:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            yield signals.__anext__
+
+
+async def on_stop_signal(act: Callable[[], object]) -> None:
+    """Call `act` at each SIGTERM or SIGINT, until cancelled."""
+    with stop_signals() as next_signal:
+        while True:
+            await next_signal()
             act()

@@ -29,9 +29,15 @@ async def run_demo(tell: Tell) -> int:
     Returns:
         0 where the sandbox holds what the tools said; 1 where it does not, and then what differs is told.
     """
-    async with run_sandbox() as sandbox, httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as sandbox_http:
+    async with run_sandbox() as sandbox:
         tell(f"Sandbox Track API at {sandbox.url} - no account, no real data.")
-        async with Client(_server_process(sandbox.url)) as client:
+        return await tell_story(sandbox.url, tell)
+
+
+async def tell_story(sandbox_url: str, tell: Tell) -> int:
+    """The demo against a sandbox that runs already; see `run_demo`."""
+    async with httpx.AsyncClient(base_url=sandbox_url, trust_env=False) as sandbox_http:
+        async with Client(_server_process(sandbox_url)) as client:
             tell(f"Connected to the server over stdio, MCP {client.protocol_version}. Its tools:")
             for tool in (await client.list_tools()).tools:
                 tell(f"  {tool.name} - {tool.title}")

@@ -6,7 +6,7 @@ records as dropped with the reason.
 """
 
 from customerio_track_mcp.sandbox.service import RunningSandbox, run_sandbox
-from customerio_track_mcp.sandbox.storage import NoSandboxFileError
+from customerio_track_mcp.sandbox.storage import DataFileError
 from customerio_track_mcp.sandbox.vendor import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
-__all__ = ["SANDBOX_API_KEY", "SANDBOX_SITE_ID", "NoSandboxFileError", "RunningSandbox", "run_sandbox"]
+__all__ = ["SANDBOX_API_KEY", "SANDBOX_SITE_ID", "DataFileError", "RunningSandbox", "run_sandbox"]

@@ -30,9 +30,6 @@ class History(Generic[Item]):
     def __iter__(self) -> Iterator[Item]:
         return (item for _, _, item in self._items)
 
-    def __reversed__(self) -> Iterator[Item]:
-        return (item for _, _, item in reversed(self._items))
-
     def __len__(self) -> int:
         return len(self._items)
 

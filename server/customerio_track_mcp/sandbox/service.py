@@ -54,8 +54,8 @@ async def run_sandbox(
         ssl_context: serves HTTPS where given.
 
     Raises:
-        OSError: the address can't be listened on, or the file not be opened.
-        NoSandboxFileError: the file holds something else.
+        OSError: the address can't be listened on.
+        DataFileError: the file can't be opened, or holds something else.
     """
     with ExitStack() as stack:
         storage = stack.enter_context(Storage(data)) if data else None
@@ -65,7 +65,7 @@ async def run_sandbox(
 
         def reset() -> None:
             workspace.clear()
-            vendor.log.clear()
+            vendor.clear()
             faults.clear()
             if storage:
                 storage.clear()

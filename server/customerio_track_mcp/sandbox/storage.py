@@ -15,8 +15,8 @@ _APPLICATION_ID: Final = 0x63696F73  # "cios": tells our files from other SQLite
 _NUMBERED: Final = ("event", "dropped", "request")
 
 
-class NoSandboxFileError(Exception):
-    """The file exists and is not one that a sandbox has written."""
+class DataFileError(Exception):
+    """The file can't be opened, or is not one that a sandbox has written."""
 
 
 class Storage:
@@ -26,20 +26,19 @@ class Storage:
         path: the file; it is made where it does not exist.
 
     Raises:
-        NoSandboxFileError: the file holds something else.
-        OSError: the file can't be opened.
+        DataFileError: the file can't be opened, or holds something else.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
         except sqlite3.OperationalError as error:
-            raise OSError(f"{path}: {error}") from None
+            raise DataFileError(f"{path}: {error}") from None
         try:
             self._open()
         except sqlite3.DatabaseError:
             self._db.close()
-            raise NoSandboxFileError(f"{path} is no file of this sandbox's") from None
+            raise DataFileError(f"{path} was not written by a sandbox, or is in use by another") from None
 
     def _open(self) -> None:
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()

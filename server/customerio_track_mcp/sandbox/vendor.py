@@ -33,6 +33,7 @@ SANDBOX_API_KEY: Final = "sandbox"
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 _LONGEST_BODY_KEPT: Final = 2**18
+_FAILED_KEPT: Final = 1000
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,6 +52,7 @@ class Vendor:
 
     def __init__(self, workspace: Workspace, faults: FaultQueue, region: str) -> None:
         self.log: History[LoggedRequest] = History()
+        self._failed: dict[tuple[str, str, int], int] = {}
         self._workspace = workspace
         self._faults = faults
         self._region = region
@@ -78,9 +80,14 @@ class Vendor:
             return response
         finally:
             kept = body if body is None or len(body) <= _LONGEST_BODY_KEPT else None
-            attempt = self._attempt(request, kept)
+            attempt = self._attempt(request, body, status)
             kind = fault.kind if fault else None
             self._remember(LoggedRequest(at, request.method, request.raw_path, kept, attempt, status, kind))
+
+    def clear(self) -> None:
+        """Forget every request."""
+        self.log.clear()
+        self._failed.clear()
 
     def restore(self, change: Change) -> None:
         """Take back a logged request from storage."""
@@ -91,13 +98,15 @@ class Vendor:
         number = self.log.add(record, _size(record))
         self._workspace.on_change(Change("request", str(number), asdict(record)))
 
-    def _attempt(self, request: web.Request, body: str | None) -> int:
-        """One more than the same request's last one where that one failed in passing, else 1."""
-        for earlier in reversed(self.log):
-            if (earlier.method, earlier.path, earlier.body) == (request.method, request.raw_path, body):
-                failed = earlier.status is None or earlier.status in (408, 429) or earlier.status >= 500
-                return earlier.attempt + 1 if failed else 1
-        return 1
+    def _attempt(self, request: web.Request, body: str | None, status: int | None) -> int:
+        """One more than the same request's last attempt where that one failed in passing, else 1."""
+        key = (request.method, request.raw_path, hash(body))
+        attempt = self._failed.pop(key, 0) + 1
+        if status is None or status in (408, 429) or status >= 500:
+            self._failed[key] = attempt
+            if len(self._failed) > _FAILED_KEPT:
+                del self._failed[next(iter(self._failed))]
+        return attempt
 
     async def _meet(self, fault: Fault | None, request: web.Request, handler: Handler) -> web.StreamResponse:
         match fault:

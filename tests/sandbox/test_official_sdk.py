@@ -1,0 +1,66 @@
+"""The vendor's own Python SDK against the sandbox, over TLS: a client that nobody here wrote."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+import trustme
+from customerio import CustomerIO
+from customerio.client_base import CustomerIOException
+
+from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
+
+
+@pytest.fixture
+async def over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningSandbox]:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
+    async with run_sandbox(ssl_context=context) as sandbox:
+        yield sandbox
+    for _ in range(20):  # asyncio closes a TLS connection over several turns of the loop
+        await anyio.lowlevel.checkpoint()
+
+
+async def test_identify_and_track_are_as_the_sdk_promises(over_tls: RunningSandbox) -> None:
+    port = int(over_tls.url.rpartition(":")[2])
+
+    def use_the_sdk() -> None:
+        with CustomerIO(site_id="sandbox", api_key="sandbox", host="localhost", port=port) as cio:
+            created = datetime(2026, 1, 1, tzinfo=UTC)
+            cio.identify(id="user/1", email="ann@example.com", created_at=created, plan="pro", score=float("nan"))
+            cio.identify(id="user/1", plan="free")
+            for _ in range(2):  # the SDK's promise for `id`: a repeat is ignored
+                cio.track("user/1", "purchased", {"price": 23.45, "product": "socks"}, id="01ARZ3NDEKTSV4RRFFQ69G5FAV")
+            cio.pageview(customer_id="user/1", page="https://shop.example/socks", referrer="mail")
+
+    await anyio.to_thread.run_sync(use_the_sdk)
+    workspace = over_tls.workspace
+    (person,) = workspace.people
+    assert (person.id, person.email) == ("user/1", "ann@example.com")
+    assert person.attributes == {"created_at": 1767225600, "plan": "free"}
+    assert [(event.name, event.type, dict(event.data)) for event in workspace.events] == [
+        ("purchased", "event", {"price": 23.45, "product": "socks"}),
+        ("https://shop.example/socks", "page", {"referrer": "mail"}),
+    ]
+    assert [dropped.identifier for dropped in workspace.dropped] == ["user/1"]
+
+
+async def test_a_refusal_is_an_exception_of_the_sdk(over_tls: RunningSandbox) -> None:
+    port = int(over_tls.url.rpartition(":")[2])
+
+    def use_the_sdk() -> None:
+        wrong = CustomerIO(site_id="sandbox", api_key="wrong", host="localhost", port=port, retries=0)
+        with wrong as cio, pytest.raises(CustomerIOException, match="401"):
+            cio.track(customer_id="1", name="purchased")
+
+    await anyio.to_thread.run_sync(use_the_sdk)
+    assert list(over_tls.workspace.events) == []
