@@ -43,7 +43,17 @@ def test_a_bad_setting_stops_the_start_with_one_line_each_and_status_2(arguments
     assert told[1].startswith("customerio-track-mcp: CUSTOMERIO_REGION: ")
 
 
-@pytest.mark.parametrize("arguments", [["serve"], ["http", "--port", "x"], ["http", "--port", "65536"], ["--sandbx"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve"],
+        ["http", "--port", "x"],
+        ["http", "--port", "65536"],
+        ["--sandbx"],
+        ["--open"],
+        ["http", "--data", "x"],
+    ],
+)
 def test_bad_usage_is_status_2_without_a_traceback(arguments: list[str]) -> None:
     ended = run(*arguments)
     assert ended.returncode == 2
@@ -127,10 +137,10 @@ def test_the_sandbox_never_sees_the_real_credentials() -> None:
     assert json.loads(ended.stdout.splitlines()[1])["result"]["structuredContent"]["success"]
 
 
-@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://"])
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_told(proxy: str) -> None:
+@pytest.mark.parametrize(("command", "proxy"), [("stdio", "socks5://127.0.0.1:1"), ("check", "nonsense://")])
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_told(command: str, proxy: str) -> None:
     settings = environment(api_key="site:key") | {"ALL_PROXY": proxy}
-    ended = run(env=settings)
+    ended = run(command, env=settings)
     assert ended.returncode == 2
     assert "the HTTP client can't be set up" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import signal
+import termios
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 from mcp import Client
 
@@ -104,9 +108,14 @@ def test_odd_json_on_the_wire_is_answered_with_payloads() -> None:
         ("[]", None, -32600),
         ('{"jsonrpc": "2.0", "id": "x", "method": 5}', "x", -32600),
         ('{"jsonrpc": "2.0", "id": [1]}', None, -32600),
+        ('{"jsonrpc": "2.0", "id": "\\ud800", "method": "ping"}', None, -32600),
+        ('{"jsonrpc": "2.0", "id": 3, "method": "\\ud800"}', 3, -32600),
+        ('{"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "\\ud800"}}', 3, -32600),
     ],
 )
-def test_a_line_that_holds_no_message_is_answered_with_an_error(line: str, request_id: str | None, code: int) -> None:
+def test_a_line_that_holds_no_message_is_answered_with_an_error(
+    line: str, request_id: str | int | None, code: int
+) -> None:
     ended = run("--sandbox", stdin=lines(INITIALIZE, INITIALIZED) + line + "\n" + lines(call(2, "send_event", {})))
     answers = {answer["id"]: answer for answer in map(json.loads, ended.stdout.splitlines())}
     assert answers[request_id]["error"]["code"] == code
@@ -200,6 +209,23 @@ async def test_a_host_that_no_longer_reads_ends_the_server_quietly(scripted: Scr
         told = process.stderr.read()
     assert "the host closed standard output" in told
     assert "Traceback" not in told
+
+
+async def test_a_signal_ends_the_server_while_its_host_reads_nothing(scripted: ScriptedServer) -> None:
+    listing = [{"jsonrpc": "2.0", "id": number, "method": "tools/list"} for number in range(2, 300)]
+    with running(env=environment(track_url=scripted.url, api_key="site:key")) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(lines(INITIALIZE, INITIALIZED, *listing))
+        process.stdin.flush()
+        waiting = array.array("i", [0])
+        with anyio.fail_after(30):
+            while waiting[0] < 30_000:  # of some 2 MB of answers; a pipe holds 64 kB, so a write waits or soon will
+                fcntl.ioctl(process.stdout, termios.FIONREAD, waiting)
+                await anyio.lowlevel.checkpoint()
+        process.terminate()
+        with anyio.fail_after(20):
+            assert await anyio.to_thread.run_sync(process.wait) in (0, 1)
 
 
 async def test_the_settings_reach_the_tools(scripted: ScriptedServer, sandbox: RunningSandbox) -> None:

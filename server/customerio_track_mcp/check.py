@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from customerio_track_mcp.advice import explain, mend, sentence
 from customerio_track_mcp.settings import Settings
-from customerio_track_mcp.track import Region, RequestFailedError, TrackClient, TrackError
+from customerio_track_mcp.track import Region, RequestFailedError, TrackError
 from customerio_track_mcp.track.payloads import shorten
 
 
@@ -17,9 +17,8 @@ async def check(settings: Settings, tell: Callable[[str], None]) -> int:
         The command's exit status: 0 where the tools can be used as set, 1 where they can't.
     """
     tell(f"Asking {settings.base_url} ...")
-    client = TrackClient(settings.credentials, settings.base_url, patience=settings.patience)
     try:
-        async with client:
+        async with settings.track_client(settings.base_url) as client:
             answer = (await client.find_region()).body
     except TrackError as error:
         tell(f"FAILED. {_reason(error)}")

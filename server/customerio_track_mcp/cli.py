@@ -34,7 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
         words.insert(0, "stdio")
-    options = _parser().parse_args(words)
+    parser = _parser()
+    options = parser.parse_args(words)
+    if not getattr(options, "sandbox", True) and (options.data or options.open):
+        parser.error("--data and --open go with --sandbox")
     try:
         status: int = options.run(options)
     except BadSettingsError as error:

@@ -23,7 +23,7 @@ from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.settings import BadSettingsError, Settings
 from customerio_track_mcp.signals import stop_signals
 from customerio_track_mcp.tools import Tools
-from customerio_track_mcp.track import TrackClient, is_loopback
+from customerio_track_mcp.track import is_loopback
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox
@@ -65,18 +65,8 @@ async def _server(options: argparse.Namespace) -> AsyncIterator[Server[Any]]:
         configure_logging(settings.log_level)
         if settings.credentials is None:
             say("CUSTOMERIO_SITE_ID is not set: every call will be answered with that until it is")
-        client = await stack.enter_async_context(_track_client(settings, base_url))
+        client = await stack.enter_async_context(settings.track_client(base_url))
         yield build_server(Tools(client, settings.allow_reserved_keys), note)
-
-
-def _track_client(settings: Settings, base_url: str) -> TrackClient:
-    try:
-        return TrackClient(
-            settings.credentials, base_url, requests_per_second=settings.rate_limit, patience=settings.patience
-        )
-    except (ImportError, OSError, ValueError) as error:
-        # The proxy and certificate settings of the environment, which httpx reads.
-        raise BadSettingsError([f"the HTTP client can't be set up: {error}"]) from None
 
 
 def _listening(run: Callable[[], Awaitable[None]]) -> int:

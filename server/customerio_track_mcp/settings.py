@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from customerio_track_mcp.reserved_keys import RESERVED_KEYS
-from customerio_track_mcp.track import Credentials, Patience, Region, is_loopback
+from customerio_track_mcp.track import Credentials, Patience, Region, TrackClient, is_loopback
 
 _PREFIX: Final = "CUSTOMERIO_"
 _BASE_URL: Final = "has to be a base URL such as https://track.example.com, without user, query or fragment"
@@ -168,6 +168,17 @@ class Settings(BaseSettings):
     def base_url(self) -> str:
         """The Track API's base URL."""
         return self.track_url or self.region.track_url
+
+    def track_client(self, base_url: str) -> TrackClient:
+        """A client of the workspace at `base_url`.
+
+        Raises:
+            BadSettingsError: the proxy or certificate settings of the environment, which httpx reads, can't be used.
+        """
+        try:
+            return TrackClient(self.credentials, base_url, requests_per_second=self.rate_limit, patience=self.patience)
+        except (ImportError, OSError, ValueError) as error:
+            raise BadSettingsError([f"the HTTP client can't be set up: {error}"]) from None
 
     @property
     def patience(self) -> Patience:

@@ -212,11 +212,31 @@ def _read_message(line: str) -> types.JSONRPCMessage:
     except (ValueError, RecursionError):
         raise _NoMessageError(None, types.PARSE_ERROR, "Parse error") from None
     try:
+        _check_names(value)
         return types.jsonrpc_message_adapter.validate_python(value, by_name=False)
-    except ValidationError:
+    except (ValidationError, UnicodeEncodeError):
         request_id = value.get("id") if isinstance(value, dict) else None
-        known = request_id if isinstance(request_id, str | int) else None
+        known = request_id if isinstance(request_id, int) or _is_text(request_id) else None
         raise _NoMessageError(known, types.INVALID_REQUEST, "Invalid request") from None
+
+
+def _check_names(message: object) -> None:
+    """Refuse half a surrogate pair where an answer would have to repeat it: in the id, the method or a tool's name."""
+    if isinstance(message, dict):
+        params = message.get("params")
+        for name in (
+            message.get("id"),
+            message.get("method"),
+            params.get("name") if isinstance(params, dict) else None,
+        ):
+            str(name).encode()
+
+
+def _is_text(value: object) -> bool:
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _integer(digits: str) -> int | float:

@@ -7,13 +7,14 @@ import re
 import shutil
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.sandbox.history import History
+from customerio_track_mcp.sandbox.records import Event
 from customerio_track_mcp.tools import Tools
-from customerio_track_mcp.track import TrackClient
+from customerio_track_mcp.track import Credentials, Patience, TrackClient
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -63,7 +64,9 @@ async def add_ann(tools: Tools) -> None:
 
 async def test_it_says_that_it_is_a_sandbox(page: Page) -> None:
     await expect(page.get_by_text("This is a sandbox. No real data, and nobody is mailed.")).to_be_visible()
-    await expect(page.get_by_text("The newest 10,000 events, drops and requests are kept, in memory")).to_be_visible()
+    await expect(
+        page.get_by_text("The newest 10,000 events, drops and requests are kept, up to 32 MiB of each, in memory")
+    ).to_be_visible()
 
 
 async def test_what_arrives_appears_without_a_reload(page: Page, tools: Tools) -> None:
@@ -148,14 +151,53 @@ async def test_a_fault_is_ordered_and_the_retry_does_not_double_the_event(
         await expect(page.locator("#events li")).to_contain_text("bought")
 
 
-async def test_the_time_out_button_orders_a_delay_longer_than_the_read_time_out(
+async def test_the_time_out_button_holds_the_answer_up_and_the_event_is_not_doubled(
     page: Page, sandbox: RunningSandbox
 ) -> None:
     await page.get_by_role("button", name="time-out").click()
     await expect(page.locator("#faults-waiting")).to_have_text("1 waiting")
-    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
-        with pytest.raises(httpx.ReadTimeout):
-            await http.get("/api/v1/accounts/region", timeout=0.2)
+    patience = Patience(read_timeout=0.3, first_backoff=0.001)
+    async with TrackClient(Credentials("sandbox", "sandbox"), sandbox.url, patience=patience) as client:
+        assert (await client.track("1", "bought")).attempts >= 2
+    await expect(page.locator("#faults-waiting")).to_have_text("")
+    await expect(page.locator("#events li")).to_have_count(1)
+    await expect(page.locator("#requests li").first).to_contain_text("attempt")
+    await expect(page.locator("#dropped li").first).to_contain_text("a repeat of event")
+
+
+async def test_a_time_that_no_clock_shows_does_not_stop_the_page(page: Page, sandbox: RunningSandbox) -> None:
+    sandbox.workspace.events.add(Event("far away", "event", "1", 10**15, {}, None), 1)
+    sandbox.workspace.track("1", {"name": "today"})
+    await page.reload()
+    await expect(page.locator("#events li")).to_have_count(2)
+    await expect(page.locator("#people .count")).to_have_text("(1)")
+
+
+async def test_old_ones_go_while_the_page_watches(page: Page, client: TrackClient, sandbox: RunningSandbox) -> None:
+    sandbox.workspace.events = History(most_items=3)
+    for number in range(5):
+        await client.track("1", f"event {number}")
+    await expect(page.locator("#events li").first).to_contain_text("event 4")
+    await expect(page.locator("#events .count")).to_have_text("(3)")
+
+
+async def test_a_hidden_tab_lets_its_connection_go(page: Page) -> None:
+    await page.evaluate("Object.defineProperty(document, 'hidden', {value: true, configurable: true})")
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert await page.evaluate("changes") is None
+    await page.evaluate("Object.defineProperty(document, 'hidden', {value: false, configurable: true})")
+    await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await expect(page.locator("#connection")).to_have_text("Live.")
+
+
+async def test_a_press_is_a_click_though_something_arrives_in_between(page: Page, tools: Tools) -> None:
+    await add_ann(tools)
+    await page.locator("#people summary").hover()
+    await page.mouse.down()
+    await tools.send_event({"customer_id": "1", "event_name": "in between"})
+    await page.mouse.up()
+    await expect(page.locator("#people details")).to_have_attribute("open", "")
+    await expect(page.locator("#events li")).to_have_count(1)
 
 
 async def test_a_request_is_copied_as_a_curl_line_without_the_key(
@@ -166,7 +208,7 @@ async def test_a_request_is_copied_as_a_curl_line_without_the_key(
     await page.get_by_role("button", name="Copy as curl").click()
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
     line = await page.evaluate("navigator.clipboard.readText()")
-    assert line.startswith('curl -X POST -u "$CUSTOMERIO_SITE_ID:$CUSTOMERIO_API_KEY" ')
+    assert line.startswith('curl --globoff --path-as-is -X POST -u "$CUSTOMERIO_SITE_ID:$CUSTOMERIO_API_KEY" ')
     assert "it'\\''s bought" in line
     assert line.endswith(f"'{sandbox.url}/api/v1/customers/o%27neill/events'")
 
@@ -238,8 +280,13 @@ async def test_ten_thousand_events_are_kept_and_a_hundred_are_drawn(page: Page, 
     await expect(page.locator("#events li").nth(0)).to_contain_text("event 10049")
     await page.get_by_label("Event name").fill("event 50")
     await expect(page.locator("#events .count")).to_have_text("(111 of 10,000)")
-    await page.get_by_role("button", name="Show 100 more of 11").click()
-    await expect(page.locator("#events li")).to_have_count(111)
+    more = page.get_by_role("button", name="Show 100 more of 11")
+    await more.focus()
+    sandbox.workspace.track("1", {"name": "event 50 once more"})
+    await expect(page.locator("#events li").first).to_contain_text("once more")
+    assert "Show 100 more" in await page.evaluate("document.activeElement.textContent")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#events li")).to_have_count(111)  # the new one has made "event 50" itself go
 
 
 async def test_it_says_when_the_sandbox_is_gone(browser: Browser) -> None:

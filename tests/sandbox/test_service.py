@@ -107,6 +107,9 @@ async def test_the_region_lookup_names_region_url_and_workspace(region: str, url
         ("PUT", "/api/v1/customers/1", b'{"a": "\\ud800"}', 400),
         ("PUT", "/api/v1/customers/1", b'{"a": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400),
         ("POST", "/api/v1/customers/1/events", b'{"name": "a", "data": []}', 400),
+        ("POST", "/api/v1/customers/1/events", b'{"name": "a", "timestamp": 1e9}', 400),
+        ("POST", "/api/v1/customers/1/events", b'{"name": "a", "timestamp": true}', 400),
+        ("POST", "/api/v1/customers/1/events", b'{"name": "a", "timestamp": 1767225600000000}', 400),
         ("POST", "/api/v1/segments/" + "9" * 5000 + "/add_customers", b'{"ids": ["1"]}', 404),
         ("POST", "/api/v1/customers/1/events", b"{}", 400),
         ("POST", "/api/v1/customers/1/events", b'{"name": "  "}', 400),
@@ -193,6 +196,14 @@ async def test_events_over_a_limit_are_dropped_in_silence(
     assert (await http.post(f"/api/v1/customers/{identifier}/events", json=event)).status_code == 200
     assert [told for _, told in await dropped(http)] == ([reason] if reason else [])
     assert len((await state_of(http))["events"]) == (0 if reason else 1)
+
+
+async def test_deep_data_is_recorded_and_its_repeat_told_apart(http: httpx.AsyncClient) -> None:
+    body = b'{"name": "deep", "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV", "data": {"a": ' + b"[" * 700 + b"]" * 700 + b"}}"
+    for _ in range(2):
+        assert (await http.post("/api/v1/customers/1/events", content=body)).status_code == 200
+    state = await state_of(http)
+    assert (len(state["events"]), len(state["dropped"])) == (1, 1)
 
 
 async def test_a_conflict_of_identifiers_is_dropped_in_silence(http: httpx.AsyncClient) -> None:

@@ -89,8 +89,53 @@ def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     other = sqlite3.connect(file)
     other.execute("CREATE TABLE letters (text)")
     other.close()
-    with pytest.raises(DataFileError, match="not written by a sandbox"):
+    with pytest.raises(DataFileError, match="not written by one of this version"):
         Storage(file)
+
+
+def test_a_newer_versions_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.db"
+    with Storage(file):
+        pass
+    newer = sqlite3.connect(file)
+    newer.execute("PRAGMA user_version = 2")
+    newer.close()
+    with pytest.raises(DataFileError):
+        Storage(file)
+
+
+async def test_a_record_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.db"
+    with Storage(file) as storage:
+        storage.save(Change("person", "03000001", {"cio_id": "03000001", "phone": 1}))
+    with pytest.raises(DataFileError, match="can't be read"):
+        async with run_sandbox(data=file):
+            pass
+
+
+async def test_two_sandboxes_do_not_share_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.db"
+    async with run_sandbox(data=file) as sandbox:
+        before = await use(sandbox.url)
+        with pytest.raises(DataFileError, match="in use by another sandbox"):
+            async with run_sandbox(data=file):
+                pass
+    async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+        assert await state_of(http) == before
+
+
+async def test_a_file_that_can_no_longer_be_written_is_given_up_and_the_sandbox_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def disk_full(*_: object) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    async with run_sandbox(data=tmp_path / "sandbox.db") as sandbox:
+        monkeypatch.setattr(Storage, "save", disk_full)
+        state = await use(sandbox.url)
+    assert state["stored"] is False
+    assert len(state["events"]) == 1
+    assert caplog.text.count("from now on its state is in memory alone") == 1
 
 
 def test_a_truncated_file_is_refused_not_read_in_part(tmp_path: Path) -> None:
@@ -98,9 +143,10 @@ def test_a_truncated_file_is_refused_not_read_in_part(tmp_path: Path) -> None:
     with Storage(file) as storage:
         for number in range(2000):
             storage.save(Change("event", str(number), {"name": "x" * 100}))
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
-    with pytest.raises((DataFileError, sqlite3.DatabaseError)), Storage(file) as storage:
-        list(storage.load())
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(DataFileError):
+        Storage(file)
 
 
 def test_a_file_that_cannot_be_opened_is_told_as_a_bad_option(tmp_path: Path) -> None:

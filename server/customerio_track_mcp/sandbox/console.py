@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import suppress
 from importlib.resources import files
 from ipaddress import ip_address
 from typing import Final
@@ -14,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from customerio_track_mcp.sandbox.faults import Fault, FaultQueue
 from customerio_track_mcp.sandbox.feed import Feed
 from customerio_track_mcp.sandbox.history import MOST_ITEMS
+from customerio_track_mcp.sandbox.records import record_of
 from customerio_track_mcp.sandbox.vendor import Handler, Vendor
 from customerio_track_mcp.sandbox.workspace import Workspace
 
@@ -42,7 +44,7 @@ class Console:
         faults: where faults are ordered.
         feed: where changes come from.
         reset: begins anew.
-        stored: whether the state is kept in a file.
+        is_stored: whether the state is kept in a file.
     """
 
     def __init__(
@@ -53,14 +55,14 @@ class Console:
         feed: Feed,
         reset: Callable[[], None],
         *,
-        stored: bool,
+        is_stored: Callable[[], bool],
     ) -> None:
         self._workspace = workspace
         self._vendor = vendor
         self._faults = faults
         self._feed = feed
         self._reset_all = reset
-        self._stored = stored
+        self._is_stored = is_stored
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the page and what it needs."""
@@ -77,9 +79,9 @@ class Console:
             "requests": self._vendor.log.total,
             "faults_waiting": len(self._faults),
             "kept": MOST_ITEMS,
-            "stored": self._stored,
+            "stored": self._is_stored(),
             **self._workspace.as_json(),
-            "request_log": [asdict(entry) | {"number": number} for number, entry in self._vendor.log.numbered()],
+            "request_log": [record_of(entry) | {"number": number} for number, entry in self._vendor.log.numbered()],
         }
 
     async def _page(self, request: web.Request) -> web.Response:
@@ -95,11 +97,9 @@ class Console:
         """The state and then each change, as server-sent events."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         await response.prepare(request)
-        with self._feed.watch() as messages:
-            state = web.json_response(self.state()).text
-            await response.write(f"event: state\ndata: {state}\n\n".encode())
-            while (message := await messages.get()) is not None:
-                name, data = message
+        with self._feed.watch() as messages, suppress(ConnectionError):  # a tab that was closed is no error
+            await response.write(f"event: state\ndata: {json.dumps(self.state())}\n\n".encode())
+            async for name, data in messages:
                 await response.write(f"event: {name}\ndata: {data}\n\n".encode())
         return response
 
@@ -110,7 +110,6 @@ class Console:
             problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
             return web.json_response({"meta": {"errors": problems}}, status=400)
         self._faults.order(fault)
-        self._feed.tell("faults", {"faults_waiting": len(self._faults)})
         return web.json_response({"faults_waiting": len(self._faults)})
 
     async def _reset(self, request: web.Request) -> web.Response:
@@ -125,7 +124,8 @@ class Guard:
 
     A page can make a browser send requests here, by this machine's address or by a name of its own that it lets
     point here. The first kind names the page in `Origin` or `Sec-Fetch-Site`; the second has a name in `Host` that
-    is not ours. An address in `Host` can't be made to point elsewhere.
+    is not ours. An address in `Host` can't be made to point elsewhere. A link to the page may be followed from
+    anywhere.
 
     Args:
         host: the name or address that the sandbox was told to listen on.
@@ -136,11 +136,18 @@ class Guard:
 
     async def refuse(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Hand on what may pass; answer the rest with 403."""
-        own = f"{request.scheme}://{request.host}"
-        elsewhere = request.headers.get("Origin", own) != own or request.headers.get("Sec-Fetch-Site") == "cross-site"
-        if elsewhere or not self._is_ours(request.host):
+        if self._is_from_elsewhere(request) or not self._is_ours(request.host):
             return web.json_response({"meta": {"error": "not from another site"}}, status=403)
         return await handler(request)
+
+    @staticmethod
+    def _is_from_elsewhere(request: web.Request) -> bool:
+        if request.headers.get("Origin", request.host).rpartition("://")[2] != request.host:
+            return True
+        if request.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin"):
+            return False
+        followed = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+        return not (request.method == "GET" and request.path == "/" and followed == ("navigate", "document"))
 
     def _is_ours(self, host: str) -> bool:
         name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,7 +24,7 @@ class StatusFault(_Fault):
 
 
 class DelayFault(_Fault):
-    """The request is carried out and answered, but late."""
+    """The request is carried out at once and answered late: to a client that has given up by then, not at all."""
 
     kind: Literal["delay"]
     seconds: float = Field(gt=0, le=600)
@@ -52,22 +53,33 @@ Fault = Annotated[StatusFault | DelayFault | ResetFault | LostReplyFault | Redir
 
 
 class FaultQueue:
-    """The faults still to come, first ordered first served."""
+    """The faults still to come, first ordered first served.
+
+    Attributes:
+        on_change: called when there are more or fewer of them.
+    """
 
     def __init__(self) -> None:
+        self.on_change: Callable[[], None] = lambda: None
         self._waiting: deque[Fault] = deque()
 
     def order(self, fault: Fault) -> None:
         """Let the next `fault.count` requests meet this fault."""
         self._waiting.extend([fault] * fault.count)
+        self.on_change()
 
     def next(self) -> Fault | None:
         """The fault for the request that has just come, or None."""
-        return self._waiting.popleft() if self._waiting else None
+        if not self._waiting:
+            return None
+        fault = self._waiting.popleft()
+        self.on_change()
+        return fault
 
     def clear(self) -> None:
         """Call off every fault."""
         self._waiting.clear()
+        self.on_change()
 
     def __len__(self) -> int:
         return len(self._waiting)

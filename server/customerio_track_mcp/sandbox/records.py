@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Kind = Literal["person", "event", "segment", "dropped", "request"]
 
@@ -73,3 +76,8 @@ class Change:
     kind: Kind
     key: str
     record: Mapping[str, object]
+
+
+def record_of(thing: DataclassInstance) -> dict[str, object]:
+    """The fields of a dataclass by name, as they are: `asdict` would copy what a client sent, level by level."""
+    return {entry.name: getattr(thing, entry.name) for entry in fields(thing)}

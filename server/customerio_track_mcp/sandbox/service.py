@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
 from typing import Final
@@ -14,10 +16,12 @@ from aiohttp import web
 from customerio_track_mcp.sandbox.console import Console, Guard
 from customerio_track_mcp.sandbox.faults import FaultQueue
 from customerio_track_mcp.sandbox.feed import Feed
-from customerio_track_mcp.sandbox.records import Change
-from customerio_track_mcp.sandbox.storage import Storage
+from customerio_track_mcp.sandbox.records import Change, record_of
+from customerio_track_mcp.sandbox.storage import DataFileError, Storage
 from customerio_track_mcp.sandbox.vendor import Handler, Vendor
 from customerio_track_mcp.sandbox.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 _LARGEST_BODY: Final = 4 * 2**20
 
@@ -61,16 +65,18 @@ async def run_sandbox(
         storage = stack.enter_context(Storage(data)) if data else None
         workspace, faults, feed = Workspace(), FaultQueue(), Feed()
         vendor = Vendor(workspace, faults, region)
-        _keep(workspace, vendor, storage, feed)
+        memory = _Memory(workspace, vendor, storage, feed)
+        memory.recall()
+        workspace.on_change = memory.keep
+        faults.on_change = lambda: feed.tell("faults", {"faults_waiting": len(faults)})
 
         def reset() -> None:
             workspace.clear()
             vendor.clear()
             faults.clear()
-            if storage:
-                storage.clear()
+            memory.clear()
 
-        console = Console(workspace, vendor, faults, feed, reset, stored=data is not None)
+        console = Console(workspace, vendor, faults, feed, reset, is_stored=lambda: memory.is_stored)
         runner = web.AppRunner(
             _application(vendor, console, Guard(host)), access_log=None, handle_signals=False, shutdown_timeout=0.5
         )
@@ -85,23 +91,53 @@ async def run_sandbox(
             await runner.cleanup()
 
 
-def _keep(workspace: Workspace, vendor: Vendor, storage: Storage | None, feed: Feed) -> None:
-    """Take back what is stored, then save each change and tell whoever watches."""
-    for change in storage.load() if storage else ():
-        if change.kind == "request":
-            vendor.restore(change)
-        else:
-            workspace.restore(change)
+class _Memory:
+    """Keeps each change: in the file where there is one, and with whoever watches."""
 
-    def on_change(change: Change) -> None:
-        if storage:
-            storage.save(change)
-            storage.forget("event", workspace.events.oldest)
-            storage.forget("dropped", workspace.dropped.oldest)
-            storage.forget("request", vendor.log.oldest)
-        feed.tell("change", asdict(change))
+    def __init__(self, workspace: Workspace, vendor: Vendor, storage: Storage | None, feed: Feed) -> None:
+        self._workspace = workspace
+        self._vendor = vendor
+        self._storage = storage
+        self._feed = feed
 
-    workspace.on_change = on_change
+    @property
+    def is_stored(self) -> bool:
+        return self._storage is not None
+
+    def recall(self) -> None:
+        """Take back what is stored."""
+        try:
+            for change in self._storage.load() if self._storage else ():
+                if change.kind == "request":
+                    self._vendor.restore(change)
+                else:
+                    self._workspace.restore(change)
+        except (TypeError, KeyError, ValueError) as error:
+            raise DataFileError(f"the file holds a record that can't be read ({error})") from None
+
+    def keep(self, change: Change) -> None:
+        oldest = {
+            "event": self._workspace.events.oldest,
+            "dropped": self._workspace.dropped.oldest,
+            "request": self._vendor.log.oldest,
+        }.get(change.kind)
+        self._store(change, oldest)
+        self._feed.tell("change", record_of(change) | {"oldest": oldest})
+
+    def clear(self) -> None:
+        if self._storage:
+            self._storage.clear()
+
+    def _store(self, change: Change, oldest: int | None) -> None:
+        if self._storage is None:
+            return
+        try:
+            self._storage.save(change)
+            if oldest is not None:
+                self._storage.forget(change.kind, oldest)
+        except sqlite3.Error as error:
+            logger.warning("the sandbox's file can't be written (%s): from now on its state is in memory alone", error)
+            self._storage = None
 
 
 def _application(vendor: Vendor, console: Console, guard: Guard) -> web.Application:

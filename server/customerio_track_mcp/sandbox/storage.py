@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -12,6 +11,7 @@ from typing import Final, Self
 from customerio_track_mcp.sandbox.records import Change, Kind
 
 _APPLICATION_ID: Final = 0x63696F73  # "cios": tells our files from other SQLite databases
+_VERSION: Final = 1
 _NUMBERED: Final = ("event", "dropped", "request")
 
 
@@ -31,23 +31,30 @@ class Storage:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         except sqlite3.OperationalError as error:
             raise DataFileError(f"{path}: {error}") from None
         try:
             self._open()
-        except sqlite3.DatabaseError:
+            self._stored = self._read()
+        except (sqlite3.Error, ValueError):
             self._db.close()
-            raise DataFileError(f"{path} was not written by a sandbox, or is in use by another") from None
+            raise DataFileError(
+                f"{path} can't be used: it is damaged, in use by another sandbox, or not written by one of this version"
+            ) from None
 
     def _open(self) -> None:
         (tables,) = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (application_id,) = self._db.execute("PRAGMA application_id").fetchone()
-        if tables and application_id != _APPLICATION_ID:
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if tables and (application_id, version) != (_APPLICATION_ID, _VERSION):
             raise sqlite3.DatabaseError
+        # Held by one sandbox alone: two would hand out the same cio_ids and write over each other.
+        self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        self._db.execute(f"PRAGMA user_version = {_VERSION}")
         self._db.execute(
             "CREATE TABLE IF NOT EXISTS record "
             "(kind TEXT, key TEXT, number INTEGER, json TEXT NOT NULL, PRIMARY KEY (kind, key))"
@@ -62,13 +69,21 @@ class Storage:
     ) -> None:
         self._db.close()
 
-    def load(self) -> Iterator[Change]:
-        """Every record, people and segments first, numbered things in their order."""
+    def _read(self) -> list[Change]:
         order = "SELECT kind, key, json FROM record ORDER BY number, rowid"
-        return (Change(kind, key, json.loads(text)) for kind, key, text in self._db.execute(order))
+        return [Change(kind, key, json.loads(text)) for kind, key, text in self._db.execute(order)]
+
+    def load(self) -> list[Change]:
+        """Every record that the file held, people and segments first, numbered things in their order."""
+        stored, self._stored = self._stored, []
+        return stored
 
     def save(self, change: Change) -> None:
-        """Save a record in the place of the one that had its key."""
+        """Save a record in the place of the one that had its key.
+
+        Raises:
+            sqlite3.Error: it can't be written; the disk is full, for one.
+        """
         number = int(change.key) if change.kind in _NUMBERED else 0
         self._db.execute(
             "INSERT INTO record VALUES (?, ?, ?, ?) ON CONFLICT (kind, key) DO UPDATE SET json = excluded.json",

@@ -9,7 +9,6 @@ import struct
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
 from hmac import compare_digest
 from typing import Final
 
@@ -25,7 +24,7 @@ from customerio_track_mcp.sandbox.faults import (
     StatusFault,
 )
 from customerio_track_mcp.sandbox.history import History
-from customerio_track_mcp.sandbox.records import Change, LoggedRequest
+from customerio_track_mcp.sandbox.records import Change, LoggedRequest, record_of
 from customerio_track_mcp.sandbox.workspace import BadRequestError, Workspace
 
 SANDBOX_SITE_ID: Final = "sandbox"
@@ -66,21 +65,29 @@ class Vendor:
         router.add_get("/api/v1/accounts/region", self._find_region)
 
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request to the Track API, and log it."""
-        at, fault = time.time(), self._faults.next()
+        """Answer a request to the Track API, and log it. Faults befall only requests that may ask."""
+        at = time.time()
         try:
             body = (await request.read()).decode(errors="replace")
         except web.HTTPRequestEntityTooLarge:
-            body = None
+            return web.json_response(_error("the body is too large"), status=413)
+        fault = self._faults.next() if self._may_ask(request) else None
+        key = (request.method, request.raw_path, hash(body))
+        attempt = self._failed.pop(key, 0) + 1
+        if fault is not None:  # known as failed before it has: the next attempt may come while this one is held up
+            self._note_failure(key, attempt)
         status: int | None = None
         try:
             response = await self._meet(fault, request, handler)
-            if not isinstance(fault, ResetFault | LostReplyFault):
-                status = response.status
+            left = request.transport is None or request.transport.is_closing()
+            status = None if left else response.status
             return response
         finally:
-            kept = body if body is None or len(body) <= _LONGEST_BODY_KEPT else None
-            attempt = self._attempt(request, body, status)
+            if status is None or status in (408, 429) or status >= 500:
+                self._note_failure(key, attempt)
+            else:
+                self._failed.pop(key, None)
+            kept = body if len(body) <= _LONGEST_BODY_KEPT else None
             kind = fault.kind if fault else None
             self._remember(LoggedRequest(at, request.method, request.raw_path, kept, attempt, status, kind))
 
@@ -96,17 +103,16 @@ class Vendor:
 
     def _remember(self, record: LoggedRequest) -> None:
         number = self.log.add(record, _size(record))
-        self._workspace.on_change(Change("request", str(number), asdict(record)))
+        self._workspace.on_change(Change("request", str(number), record_of(record)))
 
-    def _attempt(self, request: web.Request, body: str | None, status: int | None) -> int:
-        """One more than the same request's last attempt where that one failed in passing, else 1."""
-        key = (request.method, request.raw_path, hash(body))
-        attempt = self._failed.pop(key, 0) + 1
-        if status is None or status in (408, 429) or status >= 500:
-            self._failed[key] = attempt
-            if len(self._failed) > _FAILED_KEPT:
-                del self._failed[next(iter(self._failed))]
-        return attempt
+    def _note_failure(self, key: tuple[str, str, int], attempt: int) -> None:
+        self._failed[key] = attempt
+        if len(self._failed) > _FAILED_KEPT:
+            del self._failed[next(iter(self._failed))]
+
+    def _may_ask(self, request: web.Request) -> bool:
+        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        return compare_digest(given, self._authorization)
 
     async def _meet(self, fault: Fault | None, request: web.Request, handler: Handler) -> web.StreamResponse:
         match fault:
@@ -121,12 +127,13 @@ class Vendor:
                 await self._answer(request, handler)
                 return _reset(request)
             case DelayFault():
+                late = await self._answer(request, handler)
                 await asyncio.sleep(fault.seconds)
+                return late
         return await self._answer(request, handler)
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        given = request.headers.get("Authorization", "").encode()
-        if not compare_digest(given, self._authorization):
+        if not self._may_ask(request):
             return web.json_response(_error("Unauthorized request"), status=401)
         try:
             return await handler(request)

@@ -9,15 +9,15 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, Final
 
 from ulid import ULID
 
 from customerio_track_mcp.sandbox.history import History
 from customerio_track_mcp.sandbox.people import DroppedError, IdentifierType, People, Person, shape_of
-from customerio_track_mcp.sandbox.records import Change, Dropped, Event, Segment
+from customerio_track_mcp.sandbox.records import Change, Dropped, Event, Segment, record_of
 
+_LATEST_TIMESTAMP: Final = 10**12
 _EVENT_IDS_KEPT: Final = 100_000
 _ID_TYPES: Final[Mapping[str, IdentifierType]] = {"id": "id", "email": "email", "cio_id": "cio_id"}
 
@@ -74,6 +74,7 @@ class Workspace:
         """Operation `identify`: `PUT /api/v1/customers/{identifier}`."""
         try:
             _refuse_long(identifier, 150, "the identifier")
+            _refuse_long(str(body.get("id", "")), 150, "the id in the body")
             if len(body) > 300:
                 raise DroppedError(f"{len(body)} attributes are more than 300")  # noqa: TRY301
             self._tell_of(self.people.identify(identifier, self._storable(identifier, body)))
@@ -93,6 +94,8 @@ class Workspace:
         timestamp = body.get("timestamp")
         if not isinstance(data, dict):
             raise BadRequestError("data must be an object")
+        if timestamp is not None and (type(timestamp) is not int or not 0 <= timestamp <= _LATEST_TIMESTAMP):
+            raise BadRequestError("timestamp must be in UNIX seconds")
         try:
             _refuse_long(identifier, 150, "the identifier")
             _refuse_long(name.strip(), 100, "the event name")
@@ -107,11 +110,11 @@ class Workspace:
             name=name.strip(),
             type=kind if kind in ("page", "screen") else "event",
             person=person.cio_id,
-            timestamp=timestamp if isinstance(timestamp, int) else int(time.time()),
+            timestamp=int(time.time()) if timestamp is None else timestamp,
             data=data,
             id=event_id if isinstance(event_id, str) else None,
         )
-        self.on_change(Change("event", str(self._remember_event(event)), asdict(event)))
+        self.on_change(Change("event", str(self._remember_event(event)), record_of(event)))
 
     def add_to_segment(self, segment_id: str, ids: object, id_type: str) -> None:
         """Operation `add_to_segment`: `POST /api/v1/segments/{segment_id}/add_customers`.
@@ -141,10 +144,10 @@ class Workspace:
     def as_json(self) -> dict[str, object]:
         """Everything the workspace holds, as JSON values. Numbers count from 1; what is missing was forgotten."""
         return {
-            "people": [asdict(person) for person in self.people],
-            "events": [asdict(event) | {"number": number} for number, event in self.events.numbered()],
+            "people": [record_of(person) for person in self.people],
+            "events": [record_of(event) | {"number": number} for number, event in self.events.numbered()],
             "segments": [_segment_record(segment) for segment in self.segments.values()],
-            "dropped": [asdict(dropped) | {"number": number} for number, dropped in self.dropped.numbered()],
+            "dropped": [record_of(dropped) | {"number": number} for number, dropped in self.dropped.numbered()],
         }
 
     def _storable(self, identifier: str, body: Mapping[str, object]) -> dict[str, object]:
@@ -167,11 +170,12 @@ class Workspace:
             raise DroppedError(f"a repeat of event {event_id}, which was already received")
 
     def _remember_event(self, event: Event, number: int | None = None) -> int:
+        size = _json_bytes(record_of(event))
         if event.id is not None and _is_ulid(event.id):
             self._event_ids[event.id] = None
             if len(self._event_ids) > _EVENT_IDS_KEPT:
                 del self._event_ids[next(iter(self._event_ids))]
-        return self.events.add(event, _json_bytes(asdict(event)), number)
+        return self.events.add(event, size, number)
 
     def _person_for_event(self, identifier: str) -> Person:
         known = self.people.find(shape_of(identifier), identifier)
@@ -181,7 +185,7 @@ class Workspace:
         return known
 
     def _tell_of(self, person: Person) -> None:
-        self.on_change(Change("person", person.cio_id, asdict(person)))
+        self.on_change(Change("person", person.cio_id, record_of(person)))
 
     def _member(self, member: object, id_type: IdentifierType) -> Person:
         if not isinstance(member, str) or (id_type == "email" and "@" not in member):
@@ -193,12 +197,12 @@ class Workspace:
 
     def _drop(self, operation: str, identifier: str, what: str, reason: str) -> None:
         dropped = Dropped(operation, identifier, what, reason, at=time.time())
-        number = self.dropped.add(dropped, _json_bytes(asdict(dropped)))
-        self.on_change(Change("dropped", str(number), asdict(dropped)))
+        number = self.dropped.add(dropped, _json_bytes(record_of(dropped)))
+        self.on_change(Change("dropped", str(number), record_of(dropped)))
 
 
 def _segment_record(segment: Segment) -> dict[str, object]:
-    return asdict(segment) | {"members": list(segment.members)}
+    return record_of(segment) | {"members": list(segment.members)}
 
 
 def _is_ulid(text: str) -> bool:

@@ -35,7 +35,7 @@ function takeState(state) {
     for (const record of list) numbered[kind].set(record.number, record);
   }
   byId("kept").textContent =
-    `The newest ${kept.toLocaleString("en")} events, drops and requests are kept, ` +
+    `The newest ${kept.toLocaleString("en")} events, drops and requests are kept, up to 32 MiB of each, ` +
     (state.stored ? "in a file; the oldest go first." : "in memory; the oldest go first.");
   byId("confirm-file").textContent = state.stored ? "from the file too" : "from memory";
   takeFaults(state);
@@ -50,25 +50,23 @@ function takeChange(change) {
     const records = numbered[change.kind];
     const number = Number(change.key);
     records.set(number, { ...change.record, number });
-    while (records.size > kept) records.delete(records.keys().next().value);
+    for (const old of records.keys()) {
+      if (old >= change.oldest) break;
+      records.delete(old);
+    }
   }
-  if (change.kind === "request" && change.record.fault) faultsWaiting(Math.max(0, waiting - 1));
 }
 
-let waiting = 0;
 function takeFaults(state) {
-  faultsWaiting(state.faults_waiting);
-}
-function faultsWaiting(number) {
-  waiting = number;
-  byId("faults-waiting").textContent = number ? `${number} waiting` : "";
+  byId("faults-waiting").textContent = state.faults_waiting ? `${state.faults_waiting} waiting` : "";
 }
 
 // --- drawing: at most once a frame, however much arrives
 
 let drawing = false;
+let pressed = false; // a redraw between press and release would take the click from under the pointer
 function draw() {
-  if (drawing) return;
+  if (drawing || pressed) return;
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
@@ -80,6 +78,11 @@ function draw() {
     drawSegments(person);
     drawRequests(person, name);
   });
+}
+
+addEventListener("pointerdown", () => { pressed = true; });
+for (const release of ["pointerup", "pointercancel"]) {
+  addEventListener(release, () => { pressed = false; setTimeout(draw); });
 }
 
 function newestFirst(kind) {
@@ -94,13 +97,14 @@ function list(id, records, total, row) {
   if (!rows.length) rows.push(element("li", { className: "empty", textContent: total ? "Nothing fits the filter." : "Nothing yet." }));
   if (records.length > rows.length) {
     const more = element("button", { type: "button", className: "more", textContent: `Show ${SHOWN_AT_ONCE} more of ${records.length - rows.length}` });
+    more.dataset.key = `more ${id}`;
     more.addEventListener("click", () => { shown[id] += SHOWN_AT_ONCE; draw(); });
     rows.push(element("li", {}, more));
   }
   const container = section.querySelector(".rows");
   const focused = container.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
   container.replaceChildren(...rows);
-  if (focused) container.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+  if (focused) container.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
 function isPerson(person, filter) {
@@ -115,7 +119,9 @@ function nameOf(cioId) {
 }
 
 function time(seconds) {
-  return element("time", { className: "quiet", dateTime: new Date(seconds * 1000).toISOString(), textContent: new Date(seconds * 1000).toLocaleTimeString() });
+  const date = new Date(seconds * 1000);
+  if (Number.isNaN(date.getTime())) return element("span", { className: "quiet", textContent: String(seconds) });
+  return element("time", { className: "quiet", dateTime: date.toISOString(), textContent: date.toLocaleTimeString() });
 }
 
 function details(key, summary, ...content) {
@@ -194,7 +200,7 @@ function drawSegments(person) {
 }
 
 function drawRequests(person, name) {
-  const all = newestFirst("request");
+  const all = newestFirst("request").sort((one, other) => other.at - one.at); // one that was held up is logged late
   const fitting = all.filter((request) =>
     (!person || decoded(request.path).toLowerCase().includes(person)) && (!name || (request.body ?? "").toLowerCase().includes(name)));
   list("requests", fitting, all.length, (request) => {
@@ -227,22 +233,28 @@ function quoted(text) {
 
 function curl(request) {
   const data = request.body ? ` -H 'Content-Type: application/json' --data-raw ${quoted(request.body)}` : "";
-  return `curl -X ${request.method} -u "$CUSTOMERIO_SITE_ID:$CUSTOMERIO_API_KEY"${data} ${quoted(location.origin + request.path)}`;
+  return `curl --globoff --path-as-is -X ${request.method} -u "$CUSTOMERIO_SITE_ID:$CUSTOMERIO_API_KEY"${data} ${quoted(location.origin + request.path)}`;
 }
 
 async function copyText(text, button) {
-  const before = button.textContent;
   try {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
     window.prompt("Copy this line:", text);
   }
-  setTimeout(() => { button.textContent = before; }, 1500);
+  setTimeout(() => { button.textContent = "Copy as curl"; }, 1500);
 }
 
-function post(path, body) {
-  return fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+async function post(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  const reply = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => null);
+  if (!reply?.ok) say(`The sandbox refused that (${reply?.status ?? "no answer"}).`, true);
+}
+
+function say(text, isTrouble) {
+  byId("connection").textContent = text;
+  byId("connection").className = isTrouble ? "lost" : "";
 }
 
 for (const id of ["filter-person", "filter-event"]) byId(id).addEventListener("input", draw);
@@ -256,12 +268,18 @@ byId("confirm-reset").addEventListener("close", (event) => {
   event.target.returnValue = "";
 });
 
-const changes = new EventSource("/_sandbox/changes");
-changes.addEventListener("state", (message) => { takeState(JSON.parse(message.data)); draw(); });
-changes.addEventListener("change", (message) => { takeChange(JSON.parse(message.data)); draw(); });
-changes.addEventListener("faults", (message) => takeFaults(JSON.parse(message.data)));
-changes.addEventListener("open", () => { byId("connection").textContent = "Live."; byId("connection").className = ""; });
-changes.addEventListener("error", () => {
-  byId("connection").textContent = "The sandbox does not answer. What you see is what it last said.";
-  byId("connection").className = "lost";
-});
+// A hidden tab watches nothing: a browser has but six connections to one host.
+let changes = null;
+function watch() {
+  changes?.close();
+  changes = null;
+  if (document.hidden) return;
+  changes = new EventSource("/_sandbox/changes");
+  changes.addEventListener("state", (message) => { takeState(JSON.parse(message.data)); draw(); });
+  changes.addEventListener("change", (message) => { takeChange(JSON.parse(message.data)); draw(); });
+  changes.addEventListener("faults", (message) => takeFaults(JSON.parse(message.data)));
+  changes.addEventListener("open", () => say("Live.", false));
+  changes.addEventListener("error", () => say("The sandbox does not answer. What you see is what it last said.", true));
+}
+document.addEventListener("visibilitychange", watch);
+watch();
