@@ -204,9 +204,10 @@ function drawRequests(person, name) {
   const fitting = all.filter((request) =>
     (!person || decoded(request.path).toLowerCase().includes(person)) && (!name || (request.body ?? "").toLowerCase().includes(name)));
   list("requests", fitting, all.length, (request) => {
-    const copy = element("button", { type: "button", textContent: "Copy as curl", disabled: request.body === null });
+    const label = request.number === copied ? "Copied" : "Copy as curl";
+    const copy = element("button", { type: "button", textContent: label, disabled: request.body === null });
     copy.dataset.key = `request ${request.number}`;
-    copy.addEventListener("click", () => copyText(curl(request), copy));
+    copy.addEventListener("click", () => copyCurl(request));
     const failed = request.status === null || request.status >= 300;
     return element("li", {},
       element("span", { className: "row-end" }, copy), time(request.at), " ",
@@ -236,14 +237,20 @@ function curl(request) {
   return `curl --globoff --path-as-is -X ${request.method} -u "$CUSTOMERIO_SITE_ID:$CUSTOMERIO_API_KEY"${data} ${quoted(location.origin + request.path)}`;
 }
 
-async function copyText(text, button) {
+let copied = null; // the number of the request whose line was copied just now
+async function copyCurl(request) {
   try {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "Copied";
+    await navigator.clipboard.writeText(curl(request));
   } catch {
-    window.prompt("Copy this line:", text);
+    window.prompt("Copy this line:", curl(request));
+    return;
   }
-  setTimeout(() => { button.textContent = "Copy as curl"; }, 1500);
+  copied = request.number;
+  draw();
+  setTimeout(() => {
+    if (copied === request.number) copied = null;
+    draw();
+  }, 1500);
 }
 
 async function post(path, body) {
