@@ -29,6 +29,7 @@ from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
 from customerio_track_mcp.signals import on_stop_signal
+from customerio_track_mcp.track.identifiers import utf8_size
 
 logger = logging.getLogger(__name__)
 
@@ -216,7 +217,8 @@ def _read_message(line: str) -> types.JSONRPCMessage:
         return types.jsonrpc_message_adapter.validate_python(value, by_name=False)
     except (ValidationError, UnicodeEncodeError):
         request_id = value.get("id") if isinstance(value, dict) else None
-        known = request_id if isinstance(request_id, int) or _is_text(request_id) else None
+        writable = isinstance(request_id, str) and utf8_size(request_id) is not None
+        known = request_id if isinstance(request_id, int) or writable else None
         raise _NoMessageError(known, types.INVALID_REQUEST, "Invalid request") from None
 
 
@@ -230,13 +232,6 @@ def _check_names(message: object) -> None:
             params.get("name") if isinstance(params, dict) else None,
         ):
             str(name).encode()
-
-
-def _is_text(value: object) -> bool:
-    try:
-        return isinstance(value, str) and bool(value.encode())
-    except UnicodeEncodeError:
-        return False
 
 
 def _integer(digits: str) -> int | float:

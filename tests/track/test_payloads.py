@@ -71,6 +71,16 @@ def test_what_json_cannot_carry_is_told_with_its_place(value: dict[str, Any], pl
     assert problem.parameter == place
 
 
+def test_a_name_with_white_space_around_it_is_told_whatever_else_is_wrong() -> None:
+    name = "data name ' total': has white space around it; take it away"
+    assert [str(problem) for problem in event_data_problems("data", {" total": 1, "in the middle": 1})] == [name]
+    told = event_data_problems("data", {" total": 1, "k": "v" * 100_000})
+    assert str(told[0]) == name
+    assert "bytes of JSON" in told[1].text
+    (problem,) = attributes_problems("attributes", {"plan\n": "pro"}, others=0)
+    assert "white space around it" in problem.text
+
+
 def test_nesting_beyond_reason_is_told_and_does_not_crash() -> None:
     deep: dict[str, Any] = {}
     for _ in range(200_000):

@@ -63,16 +63,11 @@ def event_data_problems(parameter: str, data: Mapping[str, object]) -> list[Prob
     problems = [problem for name in data for problem in _name_problems(parameter, name)]
     size = _json_size(data)
     if isinstance(size, str):
-        return [*problems, Problem(_place_of_fault(parameter, data), size)]
-    if size > EVENT_DATA_BYTES:
-        return [
-            *problems,
-            Problem(
-                parameter,
-                f"is {size} bytes of JSON; at most {EVENT_DATA_BYTES} bytes are allowed in one event",
-            ),
-        ]
-    return []
+        problems.append(Problem(_place_of_fault(parameter, data), size))
+    elif size > EVENT_DATA_BYTES:
+        told = f"is {size} bytes of JSON; at most {EVENT_DATA_BYTES} bytes are allowed in one event"
+        problems.append(Problem(parameter, told))
+    return problems
 
 
 def _name_problems(parameter: str, name: str) -> list[Problem]:
