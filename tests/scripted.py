@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+import anyio
+
 Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -90,6 +92,16 @@ def answer(status: int, body: str, content_type: str = "application/json", **hea
             + content
         )
         await writer.drain()
+
+    return act
+
+
+def answer_when(event: anyio.Event) -> Act:
+    """Answer 200 and an empty object once `event` is set."""
+
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await event.wait()
+        await answer(200, "{}")(reader, writer)
 
     return act
 

@@ -1,5 +1,7 @@
 """Results and protocol errors, through the SDK's own client."""
 
+import hashlib
+import hmac
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -10,6 +12,7 @@ import pytest
 from mcp import Client, MCPError
 
 from customerio_track_mcp import __version__
+from customerio_track_mcp.logs import call_log
 from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import TrackClient
@@ -85,19 +88,29 @@ async def test_a_bug_is_told_as_a_payload_and_logged_without_anybodys_data(
     assert result.is_error
     assert "a bug in it" in result.structured_content["error"]
     assert data not in result.structured_content["error"] + caplog.text
-    assert "outcome=bug KeyError" in caplog.text
+    (record,) = [record for record in caplog.records if record.name.startswith("customerio_track_mcp")]
+    assert (record.getMessage(), vars(record)["error"]) == ("bug in a tool", "KeyError")
+    assert "reserved_key_problems" in vars(record)["frames"]
+    assert data not in vars(record)["frames"]
 
 
 async def test_each_call_leaves_one_log_line_without_personal_data(
     client: TrackClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="customerio_track_mcp"):
-        async with Client(build_server(Tools(client))) as connected:
+        async with Client(build_server(Tools(client), on_call=call_log(b"key"))) as connected:
             await connected.call_tool("create_or_update_customer", {"customer_id": "ann-1", "email": "ann@example.com"})
             await connected.call_tool("send_event", {"customer_id": "ann-1"})
-    lines = [record.getMessage() for record in caplog.records if record.name.startswith("customerio_track_mcp")]
-    assert [line.rsplit(" ", 1)[0] for line in lines] == [
-        "tool=create_or_update_customer outcome=ok",
-        "tool=send_event outcome=failed",
+            await connected.call_tool("add_customers_to_segment", {"segment_id": "1", "customer_ids": ["ann-1", "2"]})
+    records = [vars(record) for record in caplog.records if record.name.startswith("customerio_track_mcp")]
+    told = [
+        {name: record.get(name) for name in ("tool", "outcome", "attempts", "person", "people")} for record in records
     ]
-    assert "ann" not in "".join(lines)
+    ann = hmac.new(b"key", b"ann-1", hashlib.sha256).hexdigest()[:16]
+    assert told == [
+        {"tool": "create_or_update_customer", "outcome": "ok", "attempts": 1, "person": ann, "people": None},
+        {"tool": "send_event", "outcome": "invalid_arguments", "attempts": 0, "person": None, "people": None},
+        {"tool": "add_customers_to_segment", "outcome": "ok", "attempts": 1, "person": None, "people": 2},
+    ]
+    assert all(record["ms"] > 0 for record in records)
+    assert "ann-1" not in str(records)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from customerio_track_mcp.settings import BadSettingsError, Settings
+from customerio_track_mcp.environment import BadSettingsError
+from customerio_track_mcp.settings import Settings
 from customerio_track_mcp.track import Credentials, Region
 
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from pydantic import SecretStr
+
 from customerio_track_mcp import __version__, commands
-from customerio_track_mcp.settings import BadSettingsError, Settings
+from customerio_track_mcp.environment import BadSettingsError, EnvironmentSettings
+from customerio_track_mcp.http.settings import CALLER_NAME, HttpSettings
+from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.terminal import say
+from customerio_track_mcp.workspace import SANDBOX_PORT
 
 _EXAMPLES: Final = """\
 examples:
@@ -42,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = options.run(options)
     except BadSettingsError as error:
         for problem in error.problems:
-            commands.say(problem)
+            say(problem)
         return commands.BAD_USAGE
     return status
 
@@ -59,18 +65,23 @@ def _parser() -> argparse.ArgumentParser:
 
     stdio = subcommands.add_parser("stdio", help="serve a host over standard input and output (the default)")
     stdio.set_defaults(run=commands.stdio)
-    http = subcommands.add_parser("http", help="serve streamable HTTP at /mcp, on loopback")
-    http.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    http = subcommands.add_parser("http", help="serve streamable HTTP at /mcp")
+    http.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     http.add_argument("--port", type=_port, default=8000, help="0 for any free one (default: %(default)s)")
+    http.add_argument("--workers", type=_workers, default=1, help="processes behind the port (default: %(default)s)")
+    http.add_argument(
+        "--allow-unauthenticated", action="store_true", help="listen beyond loopback although nobody is asked who it is"
+    )
+    # What a worker is told by the process that starts it.
+    http.add_argument("--descriptor", type=int, help=argparse.SUPPRESS)
+    http.add_argument("--sandbox-url", help=argparse.SUPPRESS)
     http.set_defaults(run=commands.http)
     for serving in (stdio, http):
         serving.add_argument("--sandbox", action="store_true", help="against a built-in sandbox; needs no account")
 
     sandbox = subcommands.add_parser("sandbox", help="run the sandbox Track API alone, with a page to watch it")
     sandbox.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    sandbox.add_argument(
-        "--port", type=_port, default=commands.SANDBOX_PORT, help="0 for any free one (default: %(default)s)"
-    )
+    sandbox.add_argument("--port", type=_port, default=SANDBOX_PORT, help="0 for any free one (default: %(default)s)")
     sandbox.set_defaults(run=commands.sandbox)
     for sandboxed in (stdio, http, sandbox):
         sandboxed.add_argument(
@@ -80,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
 
     checking = subcommands.add_parser("check", help="test the credentials; exit status 0 if the tools can be used")
     checking.set_defaults(run=commands.check)
+    token = subcommands.add_parser("token", help="make a bearer token for a caller of the HTTP service")
+    token.add_argument("name", type=_name, metavar="NAME", help="who is to hold it: letters, digits, '.', '_', '-'")
+    token.set_defaults(run=commands.token)
     demo = subcommands.add_parser("demo", help="load example customers into the sandbox through the real server")
     demo.set_defaults(run=commands.demo)
     return parser
@@ -91,14 +105,32 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no port; allowed are 0 to 65535")
 
 
+def _workers(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= 64:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number of workers; allowed are 1 to 64")
+
+
+def _name(text: str) -> str:
+    if CALLER_NAME.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r} is no name; allowed are letters, digits, '.', '_' and '-'")
+
+
 def _settings_help() -> str:
     lines = ["settings (environment variables, a .env file, or secret files in /run/secrets):"]
-    for name, field in Settings.model_fields.items():
+    lines += [*_fields_help(Settings), "settings of the HTTP service:", *_fields_help(HttpSettings)]
+    return "\n".join(lines)
+
+
+def _fields_help(settings: type[EnvironmentSettings]) -> Iterator[str]:
+    for name, field in settings.model_fields.items():
         default = "required" if field.is_required() else field.default
+        if isinstance(default, SecretStr):
+            default = default.get_secret_value()
         shown = ", ".join(sorted(default)) if isinstance(default, frozenset) else default
         suffix = "" if shown in (None, "") else f" [{shown}]"
-        lines.append(f"  CUSTOMERIO_{name.upper()}")
-        lines += textwrap.wrap(
+        yield f"  {settings.variable(name)}"
+        yield from textwrap.wrap(
             f"{field.description}{suffix}", width=78, initial_indent="      ", subsequent_indent="      "
         )
-    return "\n".join(lines)

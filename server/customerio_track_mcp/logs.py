@@ -1,20 +1,94 @@
-"""Logging to standard error: standard output is the wire."""
+"""Logging to standard error, as text or JSON: standard output is the wire.
+
+A line is an event in a few fixed words and fields beside it. No field holds a secret or personal data: people are told
+by a keyed hash, with which the lines about one person can be found by who has the key and the identifier.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import logging
 import sys
+from typing import Final, Literal
 
-_OURS = "customerio_track_mcp"
+from customerio_track_mcp.calls import CallRecord, OnCall, current_caller
+
+logger = logging.getLogger(__name__)
+
+LogFormat = Literal["text", "json"]
+
+_OURS: Final = "customerio_track_mcp"
+_OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
-def configure_logging(level: str) -> None:
+def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     """Send this package's log lines from `level` upwards to standard error, and of other packages only warnings.
 
     Other packages stay at WARNING whatever `level` says: httpx logs each request's URL, in which a person's
     identifier stands, and the MCP SDK logs messages with their content.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(_json_formatter() if log_format == "json" else _TextFormatter())
+    handler.addFilter(_add_caller)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OURS).setLevel(level)
+
+
+def call_log(hash_key: bytes) -> OnCall:
+    """Something that writes one line for each tool call.
+
+    Args:
+        hash_key: the key of the hash in whose place no identifier is logged. Processes with the same key tell the
+            same person by the same hash.
+    """
+
+    def log(call: CallRecord) -> None:
+        fields: dict[str, object] = {
+            "tool": call.tool,
+            "outcome": call.outcome.value,
+            "attempts": call.attempts,
+            "ms": round(call.seconds * 1000, 1),
+        }
+        if call.person is not None:
+            fields["person"] = hmac.new(hash_key, call.person.encode(), hashlib.sha256).hexdigest()[:16]
+        elif call.people:
+            fields["people"] = call.people
+        logger.info("tool call", extra=fields)
+
+    return log
+
+
+def _add_caller(record: logging.LogRecord) -> bool:
+    if caller := current_caller():
+        record.request_id = caller.request_id
+        if caller.name:
+            record.caller = caller.name
+    return True
+
+
+def _json_formatter() -> logging.Formatter:
+    from pythonjsonlogger.json import JsonFormatter
+
+    return JsonFormatter(
+        ["asctime", "levelname", "name", "message"],
+        rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    )
+
+
+class _TextFormatter(logging.Formatter):
+    """The event, and the fields as `name=value`."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        fields = (f" {name}={_shown(vars(record)[name])}" for name in vars(record) if name not in _OF_EVERY_RECORD)
+        return super().formatMessage(record) + "".join(fields)
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if text.isprintable() and text and not set(text) & set(' "=') else json.dumps(text)

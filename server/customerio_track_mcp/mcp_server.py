@@ -18,6 +18,7 @@ from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp import __version__
+from customerio_track_mcp.calls import Caller, CallRecord, OnCall, Outcome, calling
 from customerio_track_mcp.contract import (
     AddCustomersToSegmentInput,
     AddCustomersToSegmentOutput,
@@ -29,7 +30,7 @@ from customerio_track_mcp.contract import (
     ToolOutput,
     published_schema,
 )
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools import Answer, Tools
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ These tools write to a live workspace and read nothing back. An event can start 
 Create a customer before you send their events or put them into a segment.
 A result with success false says in `error` what happened, whether anything was carried out, and what to do next."""
 
-_Call = Callable[[Tools, Mapping[str, object]], Awaitable[ToolOutput]]
+_Call = Callable[[Tools, Mapping[str, object]], Awaitable[Answer[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,29 +132,42 @@ _ENTRIES: Final[Mapping[str, _Entry]] = {
 }
 
 
-def build_server(tools: Tools, note: str = "") -> Server[Any]:
+TOOL_NAMES: Final = tuple(_ENTRIES)
+
+
+def build_server(
+    tools: Tools,
+    note: str = "",
+    *,
+    caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
+    on_call: OnCall = lambda _: None,
+) -> Server[Any]:
     """An MCP server over `tools`, for any transport and for protocols 2025-11-25 and 2026-07-28.
 
     Args:
         tools: what the calls go to.
         note: a last line for the server's instructions.
+        caller_of: tells who makes a request; a caller sees only the tools that they may use.
+        on_call: told of each tool call that has ended.
     """
 
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        del context, params
-        return types.ListToolsResult(tools=[entry.tool for entry in _ENTRIES.values()])
+        del params
+        caller = caller_of(context)
+        return types.ListToolsResult(tools=[entry.tool for name, entry in _ENTRIES.items() if caller.may_use(name)])
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        del context
         entry = _ENTRIES.get(params.name)
         if entry is None:
             known = ", ".join(_ENTRIES)
             raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name[:80]}; known are {known}")
-        return _result(await _outcome(entry, tools, params.arguments or {}))
+        caller = caller_of(context)
+        with calling(caller):
+            return _result(await _call(entry, tools, caller, params.arguments or {}, on_call))
 
     return Server(
         "customerio-track-mcp",
@@ -167,22 +181,39 @@ def build_server(tools: Tools, note: str = "") -> Server[Any]:
     )
 
 
-async def _outcome(entry: _Entry, tools: Tools, arguments: Mapping[str, object]) -> ToolOutput:
+async def _call(
+    entry: _Entry, tools: Tools, caller: Caller, arguments: Mapping[str, object], on_call: OnCall
+) -> ToolOutput:
     name, started = entry.tool.name, time.perf_counter()
+    answer: Answer[Any] = Answer(entry.output(success=False), Outcome.CANCELLED, 0)
     try:
-        output = await entry.call(tools, arguments)
+        answer = await entry.call(tools, arguments) if caller.may_use(name) else _forbidden(entry, caller)
     except Exception as error:  # noqa: BLE001 - the model has to be told; a bug here must not become a protocol error
         # The frames alone: an exception's own text may hold somebody's data.
         frames = "".join(traceback.format_tb(error.__traceback__))
-        logger.error("tool=%s outcome=bug %s\n%s", name, type(error).__name__, frames)  # noqa: TRY400
-        return entry.output(
-            success=False,
-            error=f"The server itself failed ({type(error).__name__}), which is a bug in it. Whether the request was "
-            "carried out is unknown. Do not call again; tell the user: the server's log holds the details.",
-        )
-    milliseconds = (time.perf_counter() - started) * 1000
-    logger.info("tool=%s outcome=%s ms=%.1f", name, "ok" if output.success else "failed", milliseconds)
-    return output
+        logger.error("bug in a tool", extra={"tool": name, "error": type(error).__name__, "frames": frames})  # noqa: TRY400
+        answer = Answer(_bug(entry, error), Outcome.BUG, 0)
+    finally:
+        seconds = time.perf_counter() - started
+        on_call(CallRecord(name, answer.outcome, seconds, answer.attempts, answer.person, answer.people))
+    return answer.output
+
+
+def _forbidden(entry: _Entry, caller: Caller) -> Answer[ToolOutput]:
+    allowed = ", ".join(name for name in _ENTRIES if caller.may_use(name)) or "none"
+    error = (
+        f"Nothing was sent. 403: this caller may not use {entry.tool.name}; allowed are: {allowed}. {caller.remedy} "
+        "Calling again will not help before that; tell the user."
+    )
+    return Answer(entry.output(success=False, error=error), Outcome.FORBIDDEN, 0)
+
+
+def _bug(entry: _Entry, error: Exception) -> ToolOutput:
+    return entry.output(
+        success=False,
+        error=f"The server itself failed ({type(error).__name__}), which is a bug in it. Whether the request was "
+        "carried out is unknown. Do not call again; tell the user: the server's log holds the details.",
+    )
 
 
 def _result(output: ToolOutput) -> types.CallToolResult:

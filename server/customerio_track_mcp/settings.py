@@ -1,72 +1,39 @@
-"""What the environment says, read once at the start.
-
-Sources, first one wins: environment variables, a `.env` file in the working directory, secret files in
-`/run/secrets` (or `CUSTOMERIO_SECRETS_DIR`), one file a setting, named like the variable in small letters.
-"""
+"""The settings that every way of serving needs: the workspace, the patience with it, the logs."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
-from urllib.parse import urlsplit
+import hashlib
+import hmac
+from typing import Annotated, Final, Literal, Self
 
-import httpx
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from customerio_track_mcp.environment import BadSettingsError, EnvironmentSettings, lower, split, upper
+from customerio_track_mcp.logs import LogFormat
 from customerio_track_mcp.reserved_keys import RESERVED_KEYS
-from customerio_track_mcp.track import Credentials, Patience, Region, TrackClient, is_loopback
+from customerio_track_mcp.track import Credentials, Observer, Patience, RateBudget, Region, TrackClient
+from customerio_track_mcp.urls import checked_url
 
-_PREFIX: Final = "CUSTOMERIO_"
-_BASE_URL: Final = "has to be a base URL such as https://track.example.com, without user, query or fragment"
 _API_KEY_PAGE: Final = "Settings > Workspace Settings > API Credentials in Customer.io"
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
-class BadSettingsError(Exception):
-    """The environment's settings can't be used.
-
-    Attributes:
-        problems: one line for each bad setting; none of them shows a value that is secret.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
-
-
-def _upper(value: object) -> object:
-    return value.strip().upper() if isinstance(value, str) else value
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """The server's settings. Times are in seconds."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
-        env_file=".env",
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="CUSTOMERIO_")
 
     api_key: SecretStr = Field(description=f"The Tracking API key ({_API_KEY_PAGE}), or site_id:api_key.")
     site_id: SecretStr | None = Field(default=None, description=f"The Site ID ({_API_KEY_PAGE}).")
-    region: Annotated[Region, BeforeValidator(_upper)] = Field(
+    region: Annotated[Region, BeforeValidator(upper)] = Field(
         default=Region.US, description="The workspace's data region: US or EU."
     )
     track_url: str | None = Field(
         default=None, description="Another base URL for the Track API; https, or http on loopback."
     )
-    allow_reserved_keys: Annotated[frozenset[str], NoDecode, BeforeValidator(_split)] = Field(
+    allow_reserved_keys: Annotated[frozenset[str], NoDecode, BeforeValidator(split)] = Field(
         default=frozenset(),
         description="Reserved keys to allow in attributes and event data, separated by commas.",
     )
@@ -81,14 +48,25 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Requests per second to the workspace.",
     )
+    rate_limit_storage: SecretStr = Field(
+        default=SecretStr("memory://"),
+        description="memory:// keeps the rate budget to each process; redis:// or rediss:// shares it.",
+    )
+    replicas: int = Field(
+        default=1, ge=1, le=10_000, description="How many replicas divide the rate budget where none is shared."
+    )
     connect_timeout: float = Field(default=5.0, gt=0, allow_inf_nan=False, description="Seconds to connect.")
     read_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False, description="Seconds between bytes read.")
     write_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False, description="Seconds between bytes sent.")
     pool_timeout: float = Field(
         default=10.0, gt=0, allow_inf_nan=False, description="Seconds to wait for a free connection."
     )
-    log_level: Annotated[LogLevel, BeforeValidator(_upper)] = Field(
+    log_level: Annotated[LogLevel, BeforeValidator(upper)] = Field(
         default="INFO", description="DEBUG, INFO, WARNING or ERROR."
+    )
+    log_format: Annotated[LogFormat, BeforeValidator(lower)] = Field(default="text", description="text or json.")
+    log_hash_key: SecretStr | None = Field(
+        default=None, description="The key of the hash by which logs tell people; by default made from the API key."
     )
 
     @field_validator("api_key", "site_id")
@@ -106,19 +84,15 @@ class Settings(BaseSettings):
     @field_validator("track_url")
     @classmethod
     def _usable_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        value = value.strip()
-        try:
-            url, port = httpx.URL(value), urlsplit(value).port
-            host = url.host
-        except (httpx.InvalidURL, ValueError):
-            raise ValueError(_BASE_URL) from None
-        if not host or port == 0 or url.query or url.fragment or url.userinfo or any(map(str.isspace, value)):
-            raise ValueError(_BASE_URL)
-        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
-            raise ValueError("has to begin with https:// (http:// serves on loopback only): the API key goes there")
-        return value
+        return checked_url(value, "https://track.example.com") if value is not None else None
+
+    @field_validator("rate_limit_storage")
+    @classmethod
+    def _usable_storage(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value().strip()
+        if url != "memory://" and not url.startswith(("redis://", "rediss://")):
+            raise ValueError("has to be memory://, or begin with redis:// or rediss://")
+        return SecretStr(url)
 
     @model_validator(mode="after")
     def _one_site_id(self) -> Self:
@@ -137,23 +111,10 @@ class Settings(BaseSettings):
         return value
 
     @classmethod
-    def from_environment(cls, **overrides: Any) -> Self:
-        """Read the settings.
-
-        Args:
-            overrides: settings that take the place of what the environment says.
-
-        Raises:
-            BadSettingsError: with one line for each bad setting.
-        """
-        secrets = Path(os.environ.get(f"{_PREFIX}SECRETS_DIR", "/run/secrets"))
-        try:
-            return cls(_secrets_dir=secrets if secrets.is_dir() else None, **overrides)
-        except ValidationError as error:
-            lines = [_line(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
-            raise BadSettingsError(lines) from None
-        except (SettingsError, UnicodeError, OSError):
-            raise BadSettingsError(["the .env file or a secret file can't be read as UTF-8 text"]) from None
+    def missing(cls, field: str) -> str:
+        """What is told of a required setting that is not there, after its name."""
+        del field
+        return f"is not set; it is the Tracking API key from {_API_KEY_PAGE} (no account? try --sandbox)"
 
     @property
     def credentials(self) -> Credentials | None:
@@ -169,16 +130,37 @@ class Settings(BaseSettings):
         """The Track API's base URL."""
         return self.track_url or self.region.track_url
 
-    def track_client(self, base_url: str) -> TrackClient:
+    def track_client(
+        self, base_url: str, *, budget: RateBudget | None = None, observer: Observer | None = None
+    ) -> TrackClient:
         """A client of the workspace at `base_url`.
+
+        Args:
+            base_url: the Track API's base URL.
+            budget: a rate budget in the place of `rate_limit`.
+            observer: told of waits and attempts.
 
         Raises:
             BadSettingsError: the proxy or certificate settings of the environment, which httpx reads, can't be used.
         """
         try:
-            return TrackClient(self.credentials, base_url, requests_per_second=self.rate_limit, patience=self.patience)
+            return TrackClient(
+                self.credentials,
+                base_url,
+                requests_per_second=self.rate_limit,
+                budget=budget,
+                patience=self.patience,
+                observer=observer,
+            )
         except (ImportError, OSError, ValueError) as error:
             raise BadSettingsError([f"the HTTP client can't be set up: {error}"]) from None
+
+    @property
+    def hash_key(self) -> bytes:
+        """The key of the hash by which logs tell people."""
+        if self.log_hash_key is not None:
+            return self.log_hash_key.get_secret_value().encode()
+        return hmac.new(self.api_key.get_secret_value().encode(), b"log_hash_key", hashlib.sha256).digest()
 
     @property
     def patience(self) -> Patience:
@@ -191,13 +173,3 @@ class Settings(BaseSettings):
             max_attempts=self.max_attempts,
             time_budget=self.time_budget,
         )
-
-
-def _line(location: tuple[int | str, ...], kind: str, message: str) -> str:
-    told = message.removeprefix("Value error, ")
-    if not location:
-        return told
-    name = f"{_PREFIX}{str(location[0]).upper()}"
-    if kind == "missing":
-        return f"{name} is not set; it is the Tracking API key from {_API_KEY_PAGE} (no account? try --sandbox)"
-    return f"{name}: {told}"

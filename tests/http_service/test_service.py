@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import subprocess
 from collections.abc import Iterator
-from typing import Any
 
 import anyio
 import httpx
@@ -14,24 +11,9 @@ import pytest
 from mcp import Client
 
 from customerio_track_mcp.sandbox import RunningSandbox
+from tests.http_service.serving import HEADERS, PING, call, payload_in
 from tests.process import environment, run, running, url_told
-from tests.scripted import ScriptedServer, answer, hang
-
-HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
-PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
-EVENT = {
-    "jsonrpc": "2.0",
-    "id": 2,
-    "method": "tools/call",
-    "params": {"name": "send_event", "arguments": {"customer_id": "1", "event_name": "bought"}},
-}
-
-
-def answer_in(reply: httpx.Response) -> dict[str, Any]:
-    """The JSON-RPC answer in the event stream of a reply."""
-    (data,) = [line.removeprefix("data: ") for line in reply.text.splitlines() if line.startswith("data: {")]
-    answer_told: dict[str, Any] = json.loads(data)
-    return answer_told
+from tests.scripted import ScriptedServer, hang
 
 
 @pytest.fixture
@@ -62,10 +44,10 @@ async def test_no_session_is_made_that_a_balancer_would_have_to_stick_to(
 ) -> None:
     _, url = service
     async with httpx.AsyncClient(trust_env=False, headers=HEADERS) as http:
-        reply = await http.post(url, json=EVENT | {"id": "a"}, headers={"MCP-Protocol-Version": "2025-11-25"})
+        reply = await http.post(url, json=call() | {"id": "a"}, headers={"MCP-Protocol-Version": "2025-11-25"})
     assert reply.status_code == 200
     assert "mcp-session-id" not in reply.headers
-    assert answer_in(reply)["result"]["structuredContent"]["success"]
+    assert payload_in(reply)["success"]
 
 
 @pytest.mark.parametrize(
@@ -100,31 +82,6 @@ async def test_a_caller_who_leaves_cancels_the_call_upstream(scripted: ScriptedS
                 await scripted.client_left.wait()
 
 
-async def test_sigterm_lets_calls_in_flight_finish_and_exits_0(scripted: ScriptedServer) -> None:
-    stopping = anyio.Event()
-
-    async def answer_after_sigterm(reader: object, writer: object) -> None:
-        await stopping.wait()
-        await answer(200, "{}")(reader, writer)  # type: ignore[arg-type]  # handed through as they came
-
-    scripted.acts = [answer_after_sigterm]
-    with running("http", "--port", "0", env=environment(track_url=scripted.url, api_key="site:key")) as process:
-        url = url_told(process, "listening on")
-        replies: list[httpx.Response] = []
-
-        async def send() -> None:
-            async with httpx.AsyncClient(trust_env=False, headers=HEADERS, timeout=30) as http:
-                replies.append(await http.post(url, json=EVENT))
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(send)
-            await scripted.received.wait()
-            process.send_signal(signal.SIGTERM)
-            stopping.set()
-        assert answer_in(replies[0])["result"]["structuredContent"]["success"]
-        assert await anyio.to_thread.run_sync(process.wait) == 0
-
-
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 async def test_nothing_but_post_is_answered(service: tuple[subprocess.Popen[str], str], method: str) -> None:
     """A GET would open a stream that carries nothing and holds up the end."""
@@ -135,10 +92,43 @@ async def test_nothing_but_post_is_answered(service: tuple[subprocess.Popen[str]
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.com", ""])
-def test_no_other_address_than_loopback_is_listened_on(host: str) -> None:
+def test_beyond_loopback_it_does_not_listen_without_authentication(host: str) -> None:
     ended = run("http", "--host", host, "--sandbox")
     assert ended.returncode == 2
     assert f"--host {host} is refused: without authentication" in ended.stderr
+    assert "--allow-unauthenticated" in ended.stderr
+
+
+def test_with_authentication_it_listens_anywhere() -> None:
+    tokens = "ann a-token-of-thirty-two-characters-or-more"
+    settings = environment(http_tokens=tokens, http_public_url="https://mcp.example.com/mcp")
+    with running("http", "--host", "0.0.0.0", "--port", "0", "--sandbox", env=settings) as process:
+        port = httpx.URL(url_told(process, "listening on")).port
+        url = f"http://127.0.0.1:{port}/mcp"
+        assert process.stderr is not None
+        assert "addressed to: 127.0.0.1, [::1], localhost, mcp.example.com" in process.stderr.readline()
+        assert httpx.post(url, json=PING, headers=HEADERS, trust_env=False).status_code == 401
+
+
+def test_without_authentication_it_listens_anywhere_only_when_told_aloud() -> None:
+    arguments = ("--host", "0.0.0.0", "--port", "0", "--sandbox", "--allow-unauthenticated")
+    with running("http", *arguments) as process:
+        port = httpx.URL(url_told(process, "listening on")).port
+        assert process.stderr is not None
+        process.stderr.readline()
+        assert "WARNING: everybody who reaches this port can write to the workspace" in process.stderr.readline()
+        reply = httpx.post(f"http://127.0.0.1:{port}/mcp", json=PING, headers=HEADERS, trust_env=False)
+        assert reply.status_code == 200
+
+
+def test_bad_settings_of_the_service_stop_the_start() -> None:
+    ended = run("http", "--sandbox", env=environment(http_tokens="ann secret-and-short", http_max_in_flight="0"))
+    assert ended.returncode == 2
+    assert "CUSTOMERIO_HTTP_MAX_IN_FLIGHT: " in ended.stderr
+    ended = run("http", "--sandbox", env=environment(http_tokens="ann secret-and-short"))
+    assert ended.returncode == 2
+    assert "CUSTOMERIO_HTTP_TOKENS: entry 1 has a token of under 32 characters" in ended.stderr
+    assert "secret-and-short" not in ended.stderr
 
 
 @pytest.mark.parametrize(("host", "shown"), [("::1", "[::1]"), ("127.0.0.2", "127.0.0.2"), ("localhost", "localhost")])

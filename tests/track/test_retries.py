@@ -104,8 +104,15 @@ async def test_retry_after_in_seconds_is_waited_for(scripted: ScriptedServer, ca
     with caplog.at_level(logging.WARNING):
         async with TrackClient(CREDENTIALS, scripted.url, patience=IMPATIENT) as client:
             await client.track("42", "seen")
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert line == "attempt 1 failed (RateLimitedError, status 429); the next follows in 1.0 s"
+    (record,) = caplog.records
+    told = {name: vars(record)[name] for name in ("msg", "attempt", "error", "status", "next_in_s")}
+    assert told == {
+        "msg": "attempt failed",
+        "attempt": 1,
+        "error": "RateLimitedError",
+        "status": 429,
+        "next_in_s": 1.0,
+    }
 
 
 @pytest.mark.parametrize(
@@ -276,7 +283,7 @@ async def test_pauses_double_and_vary(scripted: ScriptedServer, caplog: pytest.L
             caplog.clear()
             with caplog.at_level(logging.WARNING):
                 await client.track("42", "seen")
-            pauses.append([float(record.args[3]) for record in caplog.records if isinstance(record.args, tuple)])  # type: ignore[arg-type]
+            pauses.append([vars(record)["next_in_s"] for record in caplog.records])
     for first, second, third in pauses:
         assert 0.1 <= first <= 0.2 <= second <= 0.3
         assert 0.4 <= third <= 0.5

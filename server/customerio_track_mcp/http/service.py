@@ -1,112 +1,110 @@
-"""The MCP server as an HTTP service at `/mcp`, stateless, for clients of 2025-11-25 and of 2026-07-28."""
+"""One process of the service, put together from the settings."""
 
 from __future__ import annotations
 
 import socket
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
 
 import anyio
-import uvicorn
-from mcp.server import Server
-from mcp.server.transport_security import TransportSecuritySettings
-from starlette.applications import Starlette
-from starlette.responses import Response
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.signals import on_stop_signal
+from customerio_track_mcp.budgets import rate_budget
+from customerio_track_mcp.calls import CallRecord
+from customerio_track_mcp.http.access import Access, caller_of
+from customerio_track_mcp.http.app import http_app
+from customerio_track_mcp.http.health import Readiness, in_the_way
+from customerio_track_mcp.http.metrics import Metrics
+from customerio_track_mcp.http.serve import serve
+from customerio_track_mcp.http.settings import HttpSettings
+from customerio_track_mcp.logs import call_log
+from customerio_track_mcp.mcp_server import build_server
+from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tracing import Traced, tracing
+from customerio_track_mcp.track import Observer
 
-_GRACE_SECONDS: Final = 30
+_PROBE_SECONDS = 3.0
 
 
-def http_app(server: Server[Any], host: str) -> Starlette:
-    """The ASGI application. It answers requests that are addressed to this machine's loopback and no others.
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What one process serves.
 
-    The check of Host and Origin keeps a web page elsewhere from driving the service through the user's browser.
-    Answers may be event streams: only so does the SDK notice, in the protocol of 2026, a caller who has left, and
-    cancel the call.
+    Attributes:
+        settings: the workspace and the logs.
+        http_settings: who may come in, how much, and how it ends.
+        access: the checks by `http_settings`.
+        base_url: the Track API's base URL.
+        host: the address that `listener` listens on.
+        note: a last line for the MCP server's instructions.
+        processes: how many processes share this address.
     """
-    hosts = {"127.0.0.1", "localhost", "[::1]", _in_url(host)}
-    app = server.streamable_http_app(
-        streamable_http_path="/mcp",
-        stateless_http=True,
-        transport_security=TransportSecuritySettings(
-            enable_dns_rebinding_protection=True,
-            allowed_hosts=[pattern for host in hosts for pattern in (host, f"{host}:*")],
-            allowed_origins=[f"http://{host}{port}" for host in hosts for port in ("", ":*")],
-        ),
-    )
-    app.add_middleware(_PostOnly)
-    return app
 
+    settings: Settings
+    http_settings: HttpSettings
+    access: Access
+    base_url: str
+    host: str
+    note: str = ""
+    processes: int = 1
 
-class _PostOnly:
-    """Answers 405 to all but POST: a service without sessions has no stream to open and no session to end."""
+    async def run(
+        self, listener: socket.socket, ready: Callable[[], None], parent_gone: anyio.Event | None = None
+    ) -> None:
+        """Serve until a signal ends it; see `serve`.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        Args:
+            listener: a socket that listens.
+            ready: called once requests are answered.
+            parent_gone: set when the process that started this one is no more.
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] != "POST":
-            await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        Raises:
+            BadSettingsError: a setting can't be used.
+        """
+        metrics = Metrics()
+        log = call_log(self.settings.hash_key)
 
+        def on_call(call: CallRecord) -> None:
+            log(call)
+            metrics.call(call)
 
-async def serve_http(server: Server[Any], host: str, port: int, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, then let the calls in flight finish; a second signal ends them too.
+        async with AsyncExitStack() as stack:
+            traced = stack.enter_context(tracing())
+            budget = await stack.enter_async_context(
+                rate_budget(self.settings, self.base_url, processes=self.processes, on_change=metrics.shared)
+            )
+            observer: Observer = Traced(metrics) if traced else metrics
+            client = await stack.enter_async_context(
+                self.settings.track_client(self.base_url, budget=budget, observer=observer)
+            )
+            readiness = Readiness(await self._probe(stack))
+            server = build_server(
+                Tools(client, self.settings.allow_reserved_keys), self.note, caller_of=caller_of, on_call=on_call
+            )
+            app = http_app(
+                server,
+                self.http_settings,
+                self.host,
+                access=self.access,
+                readiness=readiness,
+                metrics=metrics,
+                traced=traced,
+            )
+            await serve(
+                app,
+                listener,
+                self.http_settings,
+                ready=ready,
+                drain=readiness.drain,
+                end_calls=client.stop,
+                parent_gone=parent_gone,
+            )
 
-    Args:
-        server: what to serve.
-        host: a loopback address.
-        port: 0 for one that is free.
-        ready: told the URL once it answers.
-
-    Raises:
-        OSError: the address can't be listened on.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family) as listener:
-        url = f"http://{_in_url(host)}:{listener.getsockname()[1]}/mcp"
-        config = uvicorn.Config(
-            http_app(server, host),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
-        service = _Uvicorn(config, lambda: ready(url))
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(on_stop_signal, service.stop)
-            await service.serve(sockets=[listener])
-            tasks.cancel_scope.cancel()
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
-
-
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn that says when it answers, and leaves the signals to us: it would end the process by the signal."""
-
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    def stop(self) -> None:
-        self.force_exit = self.should_exit
-        self.should_exit = True
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        if sys.platform == "win32":
-            with super().capture_signals():
-                yield
-        else:
-            yield
+    async def _probe(self, stack: AsyncExitStack) -> Callable[[], Awaitable[str]]:
+        """Asks the Track API once and briefly, on a connection and a budget of its own: health is not to wait."""
+        region = self.settings.region if self.base_url == self.settings.region.track_url else None
+        prober = self.settings.model_copy(update={"max_attempts": 1, "time_budget": _PROBE_SECONDS})
+        client = await stack.enter_async_context(prober.track_client(self.base_url))
+        return partial(in_the_way, client, region)

@@ -1,5 +1,6 @@
 """An async client of the Customer.io Track API v1 that checks what it sends. It knows nothing of MCP."""
 
+from customerio_track_mcp.track.budget import LocalRateBudget, RateBudget
 from customerio_track_mcp.track.client import TrackClient
 from customerio_track_mcp.track.connection import Credentials, Patience
 from customerio_track_mcp.track.delivery import Receipt
@@ -11,6 +12,7 @@ from customerio_track_mcp.track.errors import (
     RedirectedError,
     RejectedError,
     RequestFailedError,
+    StoppedError,
     TimeBudgetExceededError,
     TrackError,
     UnauthorizedError,
@@ -18,22 +20,28 @@ from customerio_track_mcp.track.errors import (
 )
 from customerio_track_mcp.track.hosts import Region, is_loopback, region_of
 from customerio_track_mcp.track.identifiers import IdType
+from customerio_track_mcp.track.observer import Attempt, Observer
 from customerio_track_mcp.track.requests import EventType, TrackRequest
 
 __all__ = [
+    "Attempt",
     "Credentials",
     "EventType",
     "IdType",
     "InvalidArgumentsError",
+    "LocalRateBudget",
     "MissingCredentialsError",
+    "Observer",
     "Patience",
     "Problem",
+    "RateBudget",
     "RateLimitedError",
     "Receipt",
     "RedirectedError",
     "Region",
     "RejectedError",
     "RequestFailedError",
+    "StoppedError",
     "TimeBudgetExceededError",
     "TrackClient",
     "TrackError",

@@ -10,10 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from customerio_track_mcp.track import requests
+from customerio_track_mcp.track.budget import LocalRateBudget, RateBudget
 from customerio_track_mcp.track.connection import Connection, Credentials, Patience
 from customerio_track_mcp.track.delivery import Delivery, Receipt
 from customerio_track_mcp.track.hosts import Region
 from customerio_track_mcp.track.identifiers import IdType
+from customerio_track_mcp.track.observer import Observer
 from customerio_track_mcp.track.requests import EventType, TrackRequest
 
 
@@ -32,8 +34,10 @@ class TrackClient:
         base_url: the Track API's base URL, such as `Region.US.track_url`.
         requests_per_second: the workspace's rate budget. The vendor documents 1000 a second for v1 and v2
             together, not strictly enforced; an older figure, still quoted, is 100.
+        budget: a rate budget that others spend too, in the place of `requests_per_second`.
         max_connections: the connection pool's size.
         patience: time-outs, attempts and the time budget.
+        observer: told of waits and attempts.
     """
 
     def __init__(
@@ -42,12 +46,16 @@ class TrackClient:
         base_url: str = Region.US.track_url,
         *,
         requests_per_second: float = 100,
+        budget: RateBudget | None = None,
         max_connections: int = 64,
         patience: Patience | None = None,
+        observer: Observer | None = None,
     ) -> None:
         patience = patience or Patience()
         self._connection = Connection(credentials, base_url, patience, max_connections)
-        self._delivery = Delivery(self._connection, requests_per_second, patience)
+        self._delivery = Delivery(
+            self._connection, budget or LocalRateBudget(requests_per_second), patience, observer or Observer()
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -60,6 +68,10 @@ class TrackClient:
     async def aclose(self) -> None:
         """Close the connection pool. The client can't be used afterwards."""
         await self._connection.aclose()
+
+    def stop(self) -> None:
+        """End every request in flight with a `StoppedError`, which tells what is known of it, and refuse later ones."""
+        self._delivery.stop()
 
     async def identify(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 
@@ -44,6 +44,13 @@ class Patience:
     first_backoff: float = 0.5
     """The pause after the first failed attempt. It doubles with each further one, plus a random part of up to one
     first pause, and never exceeds 8 seconds but where `Retry-After` asks for more."""
+
+
+class Confirmation(NamedTuple):
+    """The Track API's confirming answer."""
+
+    status: int
+    body: dict[str, object]
 
 
 class Connection:
@@ -90,11 +97,8 @@ class Connection:
         if self._credentials is None:
             raise MissingCredentialsError("no Site ID or no API key is configured")
 
-    async def attempt(self, request: TrackRequest) -> dict[str, object]:
+    async def attempt(self, request: TrackRequest) -> Confirmation:
         """Put `request` on the wire once.
-
-        Returns:
-            The JSON object that confirms it.
 
         Raises:
             RequestFailedError: no confirmation came.
@@ -111,7 +115,7 @@ class Connection:
         except (httpx.InvalidURL, ValueError) as error:
             # httpx reads a redirect's target even where it is told not to follow it.
             raise RejectedError("the answer can't be read", outcome_unknown=True) from error
-        return read_answer(response, self._secrets)
+        return Confirmation(response.status_code, read_answer(response, self._secrets))
 
 
 def _secrets_of(credentials: Credentials | None) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import anyio
-from aiolimiter import AsyncLimiter
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -17,8 +16,10 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
+from customerio_track_mcp.track.budget import RateBudget
 from customerio_track_mcp.track.connection import Connection, Patience
-from customerio_track_mcp.track.errors import RequestFailedError, TimeBudgetExceededError
+from customerio_track_mcp.track.errors import RequestFailedError, StoppedError, TimeBudgetExceededError
+from customerio_track_mcp.track.observer import Observer
 from customerio_track_mcp.track.requests import TrackRequest
 
 logger = logging.getLogger(__name__)
@@ -51,17 +52,18 @@ class Delivery:
 
     Args:
         connection: where attempts go.
-        requests_per_second: the rate budget.
+        budget: lets each attempt go.
         patience: attempts, pauses and the time budget.
+        observer: told of waits and attempts.
     """
 
-    def __init__(self, connection: Connection, requests_per_second: float, patience: Patience) -> None:
+    def __init__(self, connection: Connection, budget: RateBudget, patience: Patience, observer: Observer) -> None:
         self._connection = connection
+        self._budget = budget
         self._patience = patience
-        # A tenth of a second's worth may go in a burst, so that a second sees 1.1 times the budget at the most.
-        # (Requests that then had to wait for a connection can still bunch up behind a stalled server.)
-        burst = max(1.0, requests_per_second / 10)
-        self._limiter = AsyncLimiter(burst, time_period=burst / requests_per_second)
+        self._observer = observer
+        self._stopped = False
+        self._in_flight: set[anyio.CancelScope] = set()
         self._backoff = wait_exponential_jitter(multiplier=patience.first_backoff, max=8, jitter=patience.first_backoff)
 
     async def deliver(self, request: TrackRequest) -> Receipt:
@@ -69,17 +71,33 @@ class Delivery:
 
         Raises:
             MissingCredentialsError: nothing was sent.
+            StoppedError: `stop` was called before the outcome was known, or before anything was sent.
             RequestFailedError: no confirmation came; `outcome_unknown` tells whether it may have been carried out.
         """
         self._connection.require_credentials()
         progress = _Progress()
         try:
-            with anyio.fail_after(self._patience.time_budget):
-                return await self._retry(request, progress)
+            return await self._within_time(request, progress)
         except TimeoutError:
             raise _told(self._out_of_time(progress), request, progress) from progress.last_failure
         except RequestFailedError as error:
             raise _told(error, request, progress) from error.__cause__
+
+    def stop(self) -> None:
+        """End every delivery in flight with a `StoppedError`, and refuse those that come later."""
+        self._stopped = True
+        for scope in self._in_flight:
+            scope.deadline = anyio.current_time()
+
+    async def _within_time(self, request: TrackRequest, progress: _Progress) -> Receipt:
+        if self._stopped:
+            raise TimeoutError
+        with anyio.fail_after(self._patience.time_budget) as scope:
+            self._in_flight.add(scope)
+            try:
+                return await self._retry(request, progress)
+            finally:
+                self._in_flight.discard(scope)
 
     async def _retry(self, request: TrackRequest, progress: _Progress) -> Receipt:
         attempts = AsyncRetrying(
@@ -92,7 +110,9 @@ class Delivery:
         )
         async for attempt in attempts:
             with attempt:
-                await self._limiter.acquire()
+                asked = anyio.current_time()
+                await self._budget.acquire()
+                self._observer.waited(anyio.current_time() - asked)
                 body = await self._attempt(request, progress)
         return Receipt(attempts=progress.attempts, body=body, event_id=request.event_id)
 
@@ -100,24 +120,34 @@ class Delivery:
         progress.attempts += 1
         # Until the attempt has failed in a way that says otherwise, running out of time leaves it open.
         unknown_before, progress.outcome_unknown = progress.outcome_unknown, True
-        try:
-            return await self._connection.attempt(request)
-        except RequestFailedError as failure:
-            progress.outcome_unknown = unknown_before or failure.outcome_unknown
-            progress.last_failure = failure
-            raise
+        with self._observer.attempting(request, progress.attempts) as attempt:
+            try:
+                confirmation = await self._connection.attempt(request)
+            except RequestFailedError as failure:
+                attempt.status = failure.status
+                progress.outcome_unknown = unknown_before or failure.outcome_unknown
+                progress.last_failure = failure
+                raise
+            attempt.status = confirmation.status
+            return confirmation.body
 
     def _pause(self, state: RetryCallState) -> float:
         failure = state.outcome.exception() if state.outcome else None
         asked = failure.retry_after if isinstance(failure, RequestFailedError) else None
         return max(self._backoff(state), asked or 0.0)
 
-    def _out_of_time(self, progress: _Progress) -> TimeBudgetExceededError:
-        budget = f"the time budget of {self._patience.time_budget:g} seconds ran out"
+    def _out_of_time(self, progress: _Progress) -> RequestFailedError:
+        ended = "this server is stopping: the call was ended" if self._stopped else self._budget_ran_out
+        error = StoppedError if self._stopped else TimeBudgetExceededError
         if progress.attempts == 0:
-            return TimeBudgetExceededError(f"{budget} while waiting for the rate budget, before anything was sent")
+            waiting = "" if self._stopped else " while waiting for the rate budget,"
+            return error(f"{ended}{waiting} before anything was sent")
         last = f"; before that {progress.last_failure}" if progress.last_failure else ""
-        return TimeBudgetExceededError(f"{budget} after {progress.attempts} {_plural(progress.attempts)}{last}")
+        return error(f"{ended} after {progress.attempts} {_plural(progress.attempts)}{last}")
+
+    @property
+    def _budget_ran_out(self) -> str:
+        return f"the time budget of {self._patience.time_budget:g} seconds ran out"
 
 
 def _plural(attempts: int) -> str:
@@ -135,9 +165,11 @@ def _log_failed_attempt(state: RetryCallState) -> None:
     failure = state.outcome.exception() if state.outcome else None
     status = failure.status if isinstance(failure, RequestFailedError) else None
     logger.warning(
-        "attempt %d failed (%s, status %s); the next follows in %.1f s",
-        state.attempt_number,
-        type(failure).__name__,
-        status,
-        state.upcoming_sleep,
+        "attempt failed",
+        extra={
+            "attempt": state.attempt_number,
+            "error": type(failure).__name__,
+            "status": status,
+            "next_in_s": round(state.upcoming_sleep, 3),
+        },
     )

@@ -115,5 +115,9 @@ class UnavailableError(RequestFailedError):
     retryable = True
 
 
+class StoppedError(RequestFailedError):
+    """The client was stopped before the Track API confirmed the request."""
+
+
 class TimeBudgetExceededError(RequestFailedError):
     """The time budget ran out before the Track API confirmed the request."""

@@ -43,6 +43,7 @@ class TrackRequest:
     Attributes:
         method: the HTTP method.
         path: the path and query, percent-encoded.
+        route: the path's template: what may be told where no identifier may.
         content: the JSON body in UTF-8; None where there is none.
         people: how many people it is about.
         event_id: the ULID by which the Track API tells a repeated event; None for other requests.
@@ -50,6 +51,7 @@ class TrackRequest:
 
     method: str
     path: str
+    route: str
     content: bytes | None = None
     people: int = 1
     event_id: str | None = None
@@ -93,7 +95,8 @@ def identify(
         problems += attributes_problems("attributes", attributes, others=len(body) - len(attributes))
         problems += _repeated_problems(attributes, email, created_at)
     _raise_if_any(problems)
-    return TrackRequest("PUT", f"/api/v1/customers/{_segment(customer_id)}", encode(body))
+    path = f"/api/v1/customers/{_segment(customer_id)}"
+    return TrackRequest("PUT", path, "/api/v1/customers/{identifier}", encode(body))
 
 
 def event(
@@ -129,7 +132,7 @@ def event(
     if data:
         body["data"] = data
     path = f"/api/v1/customers/{_segment(customer_id)}/events"
-    return TrackRequest("POST", path, encode(body), event_id=event_id)
+    return TrackRequest("POST", path, "/api/v1/customers/{identifier}/events", encode(body), event_id=event_id)
 
 
 def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdType = IdType.ID) -> TrackRequest:
@@ -151,12 +154,13 @@ def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdT
     )
     ids = list(dict.fromkeys(customer_ids))
     path = f"/api/v1/segments/{int(segment_id)}/add_customers?id_type={id_type}"
-    return TrackRequest("POST", path, encode({"ids": ids}), people=len(ids))
+    route = "/api/v1/segments/{segment_id}/add_customers"
+    return TrackRequest("POST", path, route, encode({"ids": ids}), people=len(ids))
 
 
 def find_region() -> TrackRequest:
     """A request for the region and workspace that the credentials belong to; either region's host answers it."""
-    return TrackRequest("GET", "/api/v1/accounts/region", people=0)
+    return TrackRequest("GET", "/api/v1/accounts/region", "/api/v1/accounts/region", people=0)
 
 
 def _repeated_problems(

@@ -1,0 +1,103 @@
+"""OpenTelemetry spans, where an exporter is configured. The SDK makes one for each MCP request; ours are the attempts.
+
+No span names a person: an attempt is told by its route, and the rest is HTTP's own attributes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind, StatusCode
+
+from customerio_track_mcp.environment import BadSettingsError
+from customerio_track_mcp.track import Attempt, Observer, TrackRequest
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
+_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+@contextmanager
+def tracing() -> Iterator[bool]:
+    """Export spans over OTLP while the context lasts, if OpenTelemetry's own variables name where to.
+
+    Yields:
+        Whether spans are exported.
+
+    Raises:
+        BadSettingsError: an endpoint is named and the extra `otel` is not installed.
+    """
+    if not any(map(os.environ.get, _ENDPOINTS)) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        yield False
+        return
+    provider = _provider()
+    trace.set_tracer_provider(provider)
+    try:
+        yield True
+    finally:
+        # What is not exported yet is exported now.
+        provider.shutdown()
+
+
+def _provider() -> TracerProvider:
+    try:
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+    except ImportError:
+        raise BadSettingsError(
+            ["OTEL_EXPORTER_OTLP_ENDPOINT is set, but the exporter is not installed: install the extra 'otel'"]
+        ) from None
+    name = os.environ.get("OTEL_SERVICE_NAME", "customerio-track-mcp")
+    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}))
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    return provider
+
+
+class Traced(Observer):
+    """Makes a span of each attempt, and hands on what it is told.
+
+    Args:
+        following: told the same.
+    """
+
+    def __init__(self, following: Observer) -> None:
+        self._following = following
+        self._tracer = trace.get_tracer("customerio_track_mcp")
+
+    def waited(self, seconds: float) -> None:
+        """A request waited so long for the rate budget."""
+        self._following.waited(seconds)
+        trace.get_current_span().add_event("rate budget granted", {"waited_s": seconds})
+
+    @contextmanager
+    def attempting(self, request: TrackRequest, number: int) -> Iterator[Attempt]:
+        """Wraps an attempt in a span."""
+        attributes = {"http.request.method": request.method, "url.template": request.route}
+        if number > 1:
+            attributes |= {"http.request.resend_count": number - 1}  # type: ignore[dict-item]
+        with (
+            self._tracer.start_as_current_span(
+                f"{request.method} {request.route}",
+                kind=SpanKind.CLIENT,
+                attributes=attributes,
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span,
+            self._following.attempting(request, number) as attempt,
+        ):
+            try:
+                yield attempt
+            except BaseException as error:
+                span.set_attribute("error.type", str(attempt.status or type(error).__name__))
+                span.set_status(StatusCode.ERROR)
+                raise
+            finally:
+                if attempt.status is not None:
+                    span.set_attribute("http.response.status_code", attempt.status)

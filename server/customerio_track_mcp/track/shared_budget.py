@@ -1,0 +1,127 @@
+"""One rate budget for every process that writes to a workspace, kept in Redis.
+
+Only who sets a shared storage imports this: it needs the packages `limits` and `redis` (the extra `redis`).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final
+
+import anyio
+from limits import RateLimitItem, RateLimitItemPerSecond
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+from limits.errors import StorageError
+from redis.asyncio import ConnectionPool
+from redis.exceptions import RedisError
+
+from customerio_track_mcp.track.budget import RateBudget
+
+logger = logging.getLogger(__name__)
+
+_ANSWER_WITHIN: Final = 0.25
+"""Seconds that Redis has to answer: a budget must not cost more than what it is there to protect."""
+_ASK_AGAIN_AFTER: Final = 2.0
+"""Seconds to leave a Redis alone that did not answer."""
+
+
+class SharedRateBudget:
+    """A budget that all processes with the same `key` spend together.
+
+    Its window is counted by Redis itself, so that no two machines' clocks have to agree. Where Redis does not answer,
+    the fallback lets requests go, and Redis is asked again after two seconds; no request fails for it. The log says
+    so once when Redis is lost, and once when it is back.
+
+    Args:
+        url: `redis://` or `rediss://`, with user, password and database where needed.
+        key: what the processes have in common; it is stored in Redis as it is.
+        requests_per_second: the whole budget.
+        fallback: this process's share of it.
+        on_change: told whether the budget is shared, at the first request and at every change.
+
+    Raises:
+        ValueError: the URL can't be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        requests_per_second: float,
+        fallback: RateBudget,
+        on_change: Callable[[bool], None] = lambda _: None,
+    ) -> None:
+        self._connections: ConnectionPool = ConnectionPool.from_url(
+            url, socket_timeout=_ANSWER_WITHIN, socket_connect_timeout=_ANSWER_WITHIN
+        )
+        storage = RedisStorage(
+            f"async+{url}",
+            implementation="redispy",
+            key_prefix="customerio-track-mcp",
+            connection_pool=self._connections,  # type: ignore[arg-type]  # documented so
+        )
+        self._window = SlidingWindowCounterRateLimiter(storage)
+        self._item = _per_window(requests_per_second)
+        self._key = key
+        self._pause = min(0.1, max(0.005, 1 / requests_per_second))
+        self._fallback = fallback
+        self._on_change = on_change
+        self._shared: bool | None = None
+        self._ask_again_at = -math.inf
+        # Requests of one process ask in the order in which they came, and one question at a time.
+        self._turn = anyio.Lock()
+
+    async def acquire(self) -> None:
+        """Return when the next request may go."""
+        async with self._turn:
+            while anyio.current_time() >= self._ask_again_at:
+                try:
+                    with anyio.fail_after(2 * _ANSWER_WITHIN):
+                        granted = await self._window.hit(self._item, self._key)
+                except (StorageError, RedisError, OSError, TimeoutError) as error:
+                    self._lost(error)
+                    break
+                self._found()
+                if granted:
+                    return
+                await anyio.sleep(self._pause)
+        await self._fallback.acquire()
+
+    async def aclose(self) -> None:
+        """Close the connections to Redis."""
+        await self._connections.disconnect()
+
+    def _lost(self, error: Exception) -> None:
+        self._ask_again_at = anyio.current_time() + _ASK_AGAIN_AFTER
+        if self._shared is not False:
+            # The error's text may hold the URL, and so a password.
+            logger.warning("rate budget storage lost: this process keeps to its share", extra={"error": _kind(error)})
+            self._tell(shared=False)
+
+    def _found(self) -> None:
+        if not self._shared:
+            if self._shared is False:
+                logger.warning("rate budget storage is back: the budget is shared again")
+            self._tell(shared=True)
+
+    def _tell(self, *, shared: bool) -> None:
+        self._shared = shared
+        self._on_change(shared)
+
+
+def _per_window(requests_per_second: float) -> RateLimitItem:
+    """The budget in whole requests and whole seconds, which is what the window counts; never more than was asked."""
+    rate = Fraction(requests_per_second).limit_denominator(10)
+    if rate > requests_per_second or rate == 0:
+        seconds = 1 if requests_per_second >= 1 else math.ceil(1 / requests_per_second)
+        return RateLimitItemPerSecond(max(1, math.floor(requests_per_second * seconds)), seconds)
+    return RateLimitItemPerSecond(rate.numerator, rate.denominator)
+
+
+def _kind(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return type(cause).__name__
