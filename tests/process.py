@@ -55,7 +55,7 @@ def url_told(process: subprocess.Popen[str], pattern: str) -> str:
     """The first URL in the first line of standard error that matches `pattern`."""
     assert process.stderr is not None
     for line in process.stderr:
-        if re.search(pattern, line) and (found := re.search(r"http://[^\s;)]+", line)):
+        if re.search(pattern, line) and (found := re.search(r'http://[^\s;)",]+', line)):
             return found.group()
     raise AssertionError(f"the process ended without a line that matches {pattern!r}")
 

@@ -70,7 +70,7 @@ async def serving(
             host="127.0.0.1",
         )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(service.run, listener, ready.set, over)
+            tasks.start_soon(service.run, listener, ready.set, over.wait)
             await ready.wait()
             limits = httpx.Limits(max_connections=None)
             async with httpx.AsyncClient(

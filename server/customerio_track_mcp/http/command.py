@@ -7,7 +7,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -68,7 +68,7 @@ async def _serve(
     where: Workspace,
     listener: socket.socket,
     ready: Callable[[], None],
-    parent_gone: anyio.Event | None = None,
+    parent_gone: Callable[[], Awaitable[None]] = anyio.sleep_forever,
 ) -> None:
     # Only here, and not where it would be imported by a process that supervises: the counts' place is chosen then.
     from customerio_track_mcp.http.service import Service
@@ -89,19 +89,15 @@ async def _work(
     options: argparse.Namespace, settings: HttpSettings, access: Access, where: Workspace, listener: socket.socket
 ) -> None:
     """Be one of several workers: say when it answers, and end when the process that started it does."""
-    gone = anyio.Event()
 
-    async def watch() -> None:
+    async def parent_gone() -> None:
+        # Nothing is ever written there: what can be read is its end.
         await anyio.wait_readable(sys.stdin.fileno())
-        gone.set()
 
     def ready() -> None:
         os.write(sys.stdout.fileno(), READY)
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(watch)
-        await _serve(options, settings, access, where, listener, ready, gone)
-        tasks.cancel_scope.cancel()
+    await _serve(options, settings, access, where, listener, ready, parent_gone)
 
 
 async def _supervise(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -30,7 +30,7 @@ async def serve(
     ready: Callable[[], None],
     drain: Callable[[], None],
     end_calls: Callable[[], None],
-    parent_gone: anyio.Event | None = None,
+    parent_gone: Callable[[], Awaitable[None]] = anyio.sleep_forever,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then let the calls in flight finish.
 
@@ -45,7 +45,7 @@ async def serve(
         ready: called once requests are answered.
         drain: called at the first signal.
         end_calls: called to end the calls in flight.
-        parent_gone: set when the process that started this one is no more, which counts as a signal.
+        parent_gone: returns when the process that started this one is no more, which counts as a signal.
     """
     config = uvicorn.Config(
         app,
@@ -81,14 +81,13 @@ async def serve(
         else:
             server.force_exit = True
 
-    async def watch_parent(gone: anyio.Event) -> None:
-        await gone.wait()
+    async def watch_parent() -> None:
+        await parent_gone()
         on_signal()
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(on_stop_signal, on_signal)
-        if parent_gone is not None:
-            tasks.start_soon(watch_parent, parent_gone)
+        tasks.start_soon(watch_parent)
         await server.serve(sockets=[listener])
         tasks.cancel_scope.cancel()
 

@@ -51,14 +51,17 @@ class Service:
     processes: int = 1
 
     async def run(
-        self, listener: socket.socket, ready: Callable[[], None], parent_gone: anyio.Event | None = None
+        self,
+        listener: socket.socket,
+        ready: Callable[[], None],
+        parent_gone: Callable[[], Awaitable[None]] = anyio.sleep_forever,
     ) -> None:
         """Serve until a signal ends it; see `serve`.
 
         Args:
             listener: a socket that listens.
             ready: called once requests are answered.
-            parent_gone: set when the process that started this one is no more.
+            parent_gone: returns when the process that started this one is no more.
 
         Raises:
             BadSettingsError: a setting can't be used.

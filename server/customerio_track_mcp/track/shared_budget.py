@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from fractions import Fraction
 from typing import Final
 
 import anyio
@@ -114,12 +113,13 @@ class SharedRateBudget:
 
 
 def _per_window(requests_per_second: float) -> RateLimitItem:
-    """The budget in whole requests and whole seconds, which is what the window counts; never more than was asked."""
-    rate = Fraction(requests_per_second).limit_denominator(10)
-    if rate > requests_per_second or rate == 0:
-        seconds = 1 if requests_per_second >= 1 else math.ceil(1 / requests_per_second)
-        return RateLimitItemPerSecond(max(1, math.floor(requests_per_second * seconds)), seconds)
-    return RateLimitItemPerSecond(rate.numerator, rate.denominator)
+    """The budget in whole requests and whole seconds, which is what the window counts; never more than was asked.
+
+    A longer window would be nearer to a budget such as 2.5, and let too many go within one second.
+    """
+    if requests_per_second >= 1:
+        return RateLimitItemPerSecond(math.floor(requests_per_second))
+    return RateLimitItemPerSecond(1, math.ceil(1 / requests_per_second))
 
 
 def _kind(error: Exception) -> str:
