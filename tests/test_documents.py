@@ -13,7 +13,9 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from customerio_track_mcp.http.scopes import METRICS_SCOPE, SCOPE_OF_TOOL
 from customerio_track_mcp.http.settings import HttpSettings
+from customerio_track_mcp.http.tokens import StaticTokens
 from customerio_track_mcp.reserved_keys import RESERVED_KEYS
 from customerio_track_mcp.settings import Settings
 from customerio_track_mcp.tools import Tools
@@ -121,3 +123,38 @@ def test_the_python_example_calls_what_exists() -> None:
     }
     assert called == {"identify", "track", "add_to_segment"}
     assert all(hasattr(TrackClient, name) for name in called)
+
+
+@pytest.mark.parametrize("name", ["README.md", "SECURITY.md", "docs/deploy.md", "docs/sandbox.md"])
+def test_links_lead_to_files_and_headings_that_exist(name: str) -> None:
+    document = ROOT / name
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8"))
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE) if heading else []
+        assert not heading or heading in {re.sub(r"[^\w -]", "", told).lower().replace(" ", "-") for told in headings}
+
+
+def test_the_documents_set_only_what_exists() -> None:
+    known = set(VARIABLES) | set(HTTP_VARIABLES) | {"CUSTOMERIO_SECRETS_DIR", "CUSTOMERIO_"}
+    for name in ("README.md", "SECURITY.md", "docs/deploy.md", "docs/sandbox.md", ".env.example"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert set(re.findall(r"\bCUSTOMERIO_[A-Z_]*", text)) <= known, name
+
+
+def test_the_deployment_guide_gives_commands_and_tokens_that_work(tmp_path: Path) -> None:
+    (tokens,) = [block for block in blocks(DEPLOY, "text") if "# NAME" in block]
+    (tmp_path / "tokens").write_text(tokens, encoding="utf-8")
+    StaticTokens(None, tmp_path / "tokens")
+    for line in blocks(DEPLOY, "json"):
+        json.loads(line)
+    commands = re.findall(r"^customerio-track-mcp (.+?)(?: +#.*)?$", "\n".join(blocks(DEPLOY, "console")), re.MULTILINE)
+    assert {command.split()[0] for command in commands} <= {"http", "token"}
+    assert commands
+
+
+def test_the_rows_of_the_scopes_table_are_the_scopes() -> None:
+    rows = dict(re.findall(r"^\| `(\w+:\w+)` \| `([\w/]+)`", DEPLOY, re.MULTILINE))
+    assert rows == {scope: tool for tool, scope in SCOPE_OF_TOOL.items()} | {METRICS_SCOPE: "/metrics"}
