@@ -20,7 +20,6 @@ from customerio_track_mcp.reserved_keys import RESERVED_KEYS
 from customerio_track_mcp.settings import Settings
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import TrackClient
-from tests.outputs import Outputs
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,7 +41,7 @@ def section(heading: str, document: str = README) -> str:
 
 
 async def test_every_call_in_the_readme_is_answered_as_it_says(client: TrackClient) -> None:
-    tools = Outputs(Tools(client))
+    tools = Tools(client)
     for heading, tool in (
         ("### create_or_update_customer", tools.create_or_update_customer),
         ("### send_event", tools.send_event),

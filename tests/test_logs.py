@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 from datetime import datetime
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from anyio import to_thread
 
-from customerio_track_mcp.logs import _shown
+from customerio_track_mcp.logs import _shown, _TextFormatter
 from tests.http_service.serving import HEADERS, TOKEN, bearer, call
 from tests.process import KEY, environment, run, running, url_told
 from tests.scripted import ScriptedServer, answer
@@ -105,3 +106,37 @@ def test_a_value_cannot_break_a_line_of_text() -> None:
         '""',
         "plain",
     ]
+
+
+async def test_nothing_that_a_caller_chose_gets_into_a_line(scripted: ScriptedServer) -> None:
+    env = environment(track_url=scripted.url, api_key=f"site:{KEY}", log_level="debug")
+    with running("http", "--port", "0", env=env) as process:
+        url = await to_thread.run_sync(url_told, process, "listening")
+        async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
+            for headers in (
+                {"Host": EMAIL},
+                {"Origin": f"https://{EMAIL}:secret"},
+                {"baggage": f"{EMAIL}, +49 151 1234"},
+                {"traceparent": EMAIL, "tracestate": EMAIL},
+                {"X-Request-Id": EMAIL},
+                {"MCP-Protocol-Version": EMAIL},
+                {"Mcp-Session-Id": EMAIL},
+                {"Accept": EMAIL},
+                {"Content-Type": EMAIL},
+            ):
+                await http.post(url, json=call(), headers=headers)
+            meta = call()
+            meta["params"]["_meta"] = {"baggage": f"{EMAIL}, +49 151 1234", "traceparent": EMAIL}
+            await http.post(url, json=meta)
+            await http.get(f"{url}/{EMAIL}")
+        process.terminate()
+        _, told = await to_thread.run_sync(process.communicate)
+    assert EMAIL not in told
+    assert "1234" not in told
+    assert "Traceback" not in told
+
+
+def test_a_librarys_message_stays_on_its_line() -> None:
+    record = logging.LogRecord("uvicorn", logging.WARNING, __file__, 1, "x\x9b31m\x85FORGED\nline", None, None)
+    (line,) = _TextFormatter().format(record).splitlines()
+    assert line.endswith(r"x\u009b31m\u0085FORGED\nline")

@@ -13,7 +13,6 @@ from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import Credentials, Patience, TrackClient
 from tests.conftest import IMPATIENT
-from tests.outputs import Outputs
 from tests.scripted import Act, ScriptedServer, answer, hang, reset
 
 ANN: dict[str, Any] = {"customer_id": "1", "email": "ann@example.com"}
@@ -21,17 +20,17 @@ EVENT: dict[str, Any] = {"customer_id": "1", "event_name": "bought"}
 
 
 @pytest.fixture
-def tools(client: TrackClient) -> Outputs:
-    return Outputs(Tools(client))
+def tools(client: TrackClient) -> Tools:
+    return Tools(client)
 
 
 @pytest.fixture
-async def scripted_tools(scripted: ScriptedServer) -> AsyncIterator[Outputs]:
+async def scripted_tools(scripted: ScriptedServer) -> AsyncIterator[Tools]:
     async with TrackClient(Credentials("site", "key"), scripted.url, patience=IMPATIENT) as client:
-        yield Outputs(Tools(client))
+        yield Tools(client)
 
 
-async def test_a_customer_arrives_with_everything_that_was_given(tools: Outputs, sandbox: RunningSandbox) -> None:
+async def test_a_customer_arrives_with_everything_that_was_given(tools: Tools, sandbox: RunningSandbox) -> None:
     output = await tools.create_or_update_customer(
         ANN | {"created_at": 1_700_000_000, "attributes": {"plan": "pro", "gone": None}}
     )
@@ -47,7 +46,7 @@ async def test_a_customer_arrives_with_everything_that_was_given(tools: Outputs,
     assert person.attributes == {"created_at": 1_700_000_000, "plan": "pro"}
 
 
-async def test_an_event_arrives_with_type_and_data(tools: Outputs, sandbox: RunningSandbox) -> None:
+async def test_an_event_arrives_with_type_and_data(tools: Tools, sandbox: RunningSandbox) -> None:
     output = await tools.send_event(EVENT | {"event_type": "page", "data": '{"price": 2}'})
     (event,) = sandbox.workspace.events
     assert (event.name, event.type, event.data) == ("bought", "page", {"price": 2})
@@ -58,7 +57,7 @@ async def test_an_event_arrives_with_type_and_data(tools: Outputs, sandbox: Runn
 
 
 async def test_customers_arrive_in_the_segment_and_the_count_is_of_different_ids(
-    tools: Outputs, sandbox: RunningSandbox
+    tools: Tools, sandbox: RunningSandbox
 ) -> None:
     await tools.create_or_update_customer(ANN)
     output = await tools.add_customers_to_segment({"segment_id": 2, "customer_ids": [1, "1", "ann@example.com"]})
@@ -69,14 +68,14 @@ async def test_customers_arrive_in_the_segment_and_the_count_is_of_different_ids
     assert len(sandbox.workspace.segments[2].members) == 1
 
 
-async def test_two_calls_are_two_events(tools: Outputs, sandbox: RunningSandbox) -> None:
+async def test_two_calls_are_two_events(tools: Tools, sandbox: RunningSandbox) -> None:
     await tools.send_event(EVENT)
     await tools.send_event(EVENT)
     assert len(sandbox.workspace.events) == 2
 
 
 async def test_all_problems_of_form_content_and_policy_are_told_and_nothing_is_sent(
-    tools: Outputs, sandbox: RunningSandbox
+    tools: Tools, sandbox: RunningSandbox
 ) -> None:
     output = await tools.create_or_update_customer(
         {
@@ -98,7 +97,7 @@ async def test_all_problems_of_form_content_and_policy_are_told_and_nothing_is_s
     assert list(sandbox.workspace.people) == []
 
 
-async def test_one_problem_is_told_as_one(tools: Outputs) -> None:
+async def test_one_problem_is_told_as_one(tools: Tools) -> None:
     output = await tools.send_event(EVENT | {"event_name": "n" * 101})
     assert output.error == (
         "Nothing was sent. event_name: is 101 bytes long; at most 100 bytes of UTF-8 are allowed. "
@@ -123,7 +122,7 @@ async def test_one_problem_is_told_as_one(tools: Outputs) -> None:
     ],
 )
 async def test_email_and_created_at_inside_attributes_have_to_agree(
-    tools: Outputs,
+    tools: Tools,
     sandbox: RunningSandbox,
     inside: dict[str, object],
     created_at: int | None,
@@ -140,7 +139,7 @@ async def test_email_and_created_at_inside_attributes_have_to_agree(
         assert person.attributes.get("created_at") == arrives
 
 
-async def test_null_clears_created_at_too(tools: Outputs, sandbox: RunningSandbox) -> None:
+async def test_null_clears_created_at_too(tools: Tools, sandbox: RunningSandbox) -> None:
     await tools.create_or_update_customer(ANN | {"created_at": 1_700_000_000})
     assert (await tools.create_or_update_customer(ANN | {"attributes": {"created_at": None}})).success
     assert [person.attributes for person in sandbox.workspace.people] == [{}]
@@ -156,7 +155,7 @@ async def test_null_clears_created_at_too(tools: Outputs, sandbox: RunningSandbo
     ],
 )
 async def test_an_address_as_customer_id_has_to_be_the_email(
-    tools: Outputs, customer_id: str, email: str | None, told: str | None
+    tools: Tools, customer_id: str, email: str | None, told: str | None
 ) -> None:
     given = {"customer_id": customer_id} | ({"email": email} if email else {})
     output = await tools.create_or_update_customer(given)
@@ -166,7 +165,7 @@ async def test_an_address_as_customer_id_has_to_be_the_email(
 
 
 async def test_an_allowed_reserved_key_is_sent(client: TrackClient, sandbox: RunningSandbox) -> None:
-    tools = Outputs(Tools(client, allowed_keys={"unsubscribed", "recipient"}))
+    tools = Tools(client, allowed_keys={"unsubscribed", "recipient"})
     assert (await tools.create_or_update_customer(ANN | {"attributes": {"unsubscribed": True}})).success
     assert (await tools.send_event(EVENT | {"data": {"recipient": "ann@example.com"}})).success
     assert (await tools.send_event(EVENT | {"data": {"reply_to": "ann@example.com"}})).success is False
@@ -177,7 +176,7 @@ async def test_an_allowed_reserved_key_is_sent(client: TrackClient, sandbox: Run
 
 async def test_without_a_site_id_the_answer_says_what_to_set(sandbox: RunningSandbox) -> None:
     async with TrackClient(None, sandbox.url) as client:
-        output = await Outputs(Tools(client)).send_event(EVENT)
+        output = await Tools(client).send_event(EVENT)
     assert not output.success
     assert "CUSTOMERIO_SITE_ID" in str(output.error)
     assert (output.customer_id, output.event_name) == ("1", "bought")
@@ -199,7 +198,7 @@ async def test_without_a_site_id_the_answer_says_what_to_set(sandbox: RunningSan
     ],
 )
 async def test_each_refusal_says_what_to_do(
-    scripted: ScriptedServer, scripted_tools: Outputs, act: Act, told: list[str]
+    scripted: ScriptedServer, scripted_tools: Tools, act: Act, told: list[str]
 ) -> None:
     scripted.acts = [act]
     output = await scripted_tools.add_customers_to_segment({"segment_id": "7", "customer_ids": ["1"]})
@@ -210,7 +209,7 @@ async def test_each_refusal_says_what_to_do(
 
 
 async def test_an_event_of_unknown_outcome_is_named_and_not_to_be_repeated(
-    scripted: ScriptedServer, scripted_tools: Outputs
+    scripted: ScriptedServer, scripted_tools: Tools
 ) -> None:
     scripted.acts = [reset] * 4
     output = await scripted_tools.send_event(EVENT)
@@ -221,7 +220,7 @@ async def test_an_event_of_unknown_outcome_is_named_and_not_to_be_repeated(
 
 @pytest.mark.parametrize("final", [answer(401, "{}"), answer(307, "", Location="https://track-eu.customer.io/")])
 async def test_a_lost_reply_is_not_forgotten_when_something_else_fails_later(
-    scripted: ScriptedServer, scripted_tools: Outputs, final: Act
+    scripted: ScriptedServer, scripted_tools: Tools, final: Act
 ) -> None:
     scripted.acts = [reset, final]
     output = await scripted_tools.send_event(EVENT)
@@ -230,20 +229,20 @@ async def test_a_lost_reply_is_not_forgotten_when_something_else_fails_later(
 
 
 async def test_an_answer_that_is_not_the_track_apis_leaves_the_outcome_open(
-    scripted: ScriptedServer, scripted_tools: Outputs
+    scripted: ScriptedServer, scripted_tools: Tools
 ) -> None:
     scripted.acts = [answer(200, "<html>")]
     output = await scripted_tools.create_or_update_customer(ANN)
     assert "Whether the request was carried out is unknown. Call again with the same arguments" in str(output.error)
 
 
-async def test_an_update_of_unknown_outcome_may_be_repeated(scripted: ScriptedServer, scripted_tools: Outputs) -> None:
+async def test_an_update_of_unknown_outcome_may_be_repeated(scripted: ScriptedServer, scripted_tools: Tools) -> None:
     scripted.acts = [answer(503, "")] * 4
     output = await scripted_tools.create_or_update_customer(ANN)
     assert "Call again with the same arguments in a minute, which is safe" in str(output.error)
 
 
-async def test_a_success_at_a_later_attempt_says_so(scripted: ScriptedServer, scripted_tools: Outputs) -> None:
+async def test_a_success_at_a_later_attempt_says_so(scripted: ScriptedServer, scripted_tools: Tools) -> None:
     scripted.acts = [answer(503, "")]
     output = await scripted_tools.create_or_update_customer(ANN)
     assert str(output.message).endswith("with 1 attribute at attempt 2.")
@@ -253,13 +252,13 @@ async def test_an_event_that_was_never_sent_may_be_sent_again(scripted: Scripted
     async with TrackClient(
         Credentials("site", "key"), scripted.url, requests_per_second=0.1, patience=Patience(time_budget=0.2)
     ) as client:
-        tools = Outputs(Tools(client))
+        tools = Tools(client)
         assert (await tools.send_event(EVENT)).success
         output = await tools.send_event(EVENT)
     assert "before anything was sent. The request was not carried out. Call again" in str(output.error)
 
 
-async def test_cancelling_a_tool_cancels_its_request(scripted: ScriptedServer, scripted_tools: Outputs) -> None:
+async def test_cancelling_a_tool_cancels_its_request(scripted: ScriptedServer, scripted_tools: Tools) -> None:
     scripted.acts = [hang]
     call = asyncio.create_task(scripted_tools.send_event(EVENT))
     await scripted.received.wait()

@@ -1,8 +1,13 @@
 """`python -m customerio_track_mcp` is the command `customerio-track-mcp`."""
 
+import os
+
 
 def main() -> int:
     """Run the command; an interrupt ends it without a traceback even while it is still being loaded."""
+    # Of what a caller may send along, the trace alone: baggage would be kept, and told in the log where it is odd.
+    # OpenTelemetry reads this once, when it is imported, and the MCP SDK imports it.
+    os.environ["OTEL_PROPAGATORS"] = "tracecontext"
     try:
         from customerio_track_mcp.cli import main as run
 

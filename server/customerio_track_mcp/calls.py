@@ -13,6 +13,7 @@ from ulid import ULID
 from customerio_track_mcp.track import (
     InvalidArgumentsError,
     MissingCredentialsError,
+    Progress,
     RateLimitedError,
     RedirectedError,
     RejectedError,
@@ -98,6 +99,23 @@ class CallRecord:
     outcome: Outcome
     seconds: float
     attempts: int = 0
+    person: str | None = None
+    people: int = 0
+
+
+@dataclass(slots=True)
+class Notes:
+    """What a tool writes down about a call while it is at work, so that even a call that is cut off can be told of.
+
+    Attributes:
+        outcome: how the call ended; cancelled until it has.
+        progress: how far the request to the Track API has come.
+        person: the identifier of the person that the call is about, once it is known to be one; personal data.
+        people: how many people it is about.
+    """
+
+    outcome: Outcome = Outcome.CANCELLED
+    progress: Progress = field(default_factory=Progress)
     person: str | None = None
     people: int = 0
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final
 
 import anyio
 
@@ -27,8 +27,6 @@ from customerio_track_mcp.workspace import running_sandbox, workspace
 
 BAD_USAGE: Final = 2
 """The exit status for a bad setting or option."""
-
-_Result = TypeVar("_Result")
 
 
 def stdio(options: argparse.Namespace) -> int:
@@ -60,7 +58,7 @@ def http(options: argparse.Namespace) -> int:
     if why := forbidden(options, settings):
         say(why)
         return BAD_USAGE
-    return _listening(partial(serve_http, options, settings), 1)
+    return _run(partial(serve_http, options, settings), "can't be started")
 
 
 def sandbox(options: argparse.Namespace) -> int:
@@ -74,7 +72,7 @@ def sandbox(options: argparse.Namespace) -> int:
                 await next_signal()
         return 0
 
-    return _listening(run, 1)
+    return _run(run, "can't listen there")
 
 
 def check(options: argparse.Namespace) -> int:
@@ -105,9 +103,9 @@ def token(options: argparse.Namespace) -> int:
     return 0
 
 
-def _listening(run: Callable[[], Awaitable[_Result]], otherwise: _Result) -> _Result:
+def _run(run: Callable[[], Awaitable[int]], otherwise: str) -> int:
     try:
         return anyio.run(run)
     except OSError as error:
-        say(f"can't listen there: {error.strerror or error}")
-        return otherwise
+        say(f"{otherwise}: {error.strerror or error}")
+        return 1

@@ -34,6 +34,8 @@ def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     handler.addFilter(_add_caller)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OURS).setLevel(level)
+    # It repeats what a caller wrote into Host and Origin; that a request was refused is told by us.
+    logging.getLogger("mcp.server.transport_security").setLevel(logging.CRITICAL)
 
 
 def call_log(hash_key: bytes) -> OnCall:
@@ -86,7 +88,12 @@ class _TextFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
         fields = (f" {name}={_shown(vars(record)[name])}" for name in vars(record) if name not in _OF_EVERY_RECORD)
-        return super().formatMessage(record) + "".join(fields)
+        return _printable(super().formatMessage(record)) + "".join(fields)
+
+
+def _printable(text: str) -> str:
+    """`text` on one line, without what a terminal would obey: a library's message may repeat what somebody sent."""
+    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 
 def _shown(value: object) -> str:

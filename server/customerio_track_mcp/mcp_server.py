@@ -18,7 +18,7 @@ from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.calls import Caller, CallRecord, OnCall, Outcome, calling
+from customerio_track_mcp.calls import Caller, CallRecord, Notes, OnCall, Outcome, calling
 from customerio_track_mcp.contract import (
     AddCustomersToSegmentInput,
     AddCustomersToSegmentOutput,
@@ -30,7 +30,7 @@ from customerio_track_mcp.contract import (
     ToolOutput,
     published_schema,
 )
-from customerio_track_mcp.tools import Answer, Tools
+from customerio_track_mcp.tools import Tools
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ These tools write to a live workspace and read nothing back. An event can start 
 Create a customer before you send their events or put them into a segment.
 A result with success false says in `error` what happened, whether anything was carried out, and what to do next."""
 
-_Call = Callable[[Tools, Mapping[str, object]], Awaitable[Answer[Any]]]
+_Call = Callable[[Tools, Mapping[str, object], Notes], Awaitable[ToolOutput]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,28 +184,38 @@ def build_server(
 async def _call(
     entry: _Entry, tools: Tools, caller: Caller, arguments: Mapping[str, object], on_call: OnCall
 ) -> ToolOutput:
-    name, started = entry.tool.name, time.perf_counter()
-    answer: Answer[Any] = Answer(entry.output(success=False), Outcome.CANCELLED, 0)
+    name, started, notes = entry.tool.name, time.perf_counter(), Notes()
     try:
-        answer = await entry.call(tools, arguments) if caller.may_use(name) else _forbidden(entry, caller)
+        if not caller.may_use(name):
+            notes.outcome = Outcome.FORBIDDEN
+            return _forbidden(entry, caller)
+        return await entry.call(tools, arguments, notes)
     except Exception as error:  # noqa: BLE001 - the model has to be told; a bug here must not become a protocol error
+        notes.outcome = Outcome.BUG
         # The frames alone: an exception's own text may hold somebody's data.
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("bug in a tool", extra={"tool": name, "error": type(error).__name__, "frames": frames})  # noqa: TRY400
-        answer = Answer(_bug(entry, error), Outcome.BUG, 0)
+        return _bug(entry, error)
     finally:
-        seconds = time.perf_counter() - started
-        on_call(CallRecord(name, answer.outcome, seconds, answer.attempts, answer.person, answer.people))
-    return answer.output
+        on_call(
+            CallRecord(
+                name,
+                notes.outcome,
+                time.perf_counter() - started,
+                notes.progress.attempts,
+                notes.person,
+                notes.people,
+            )
+        )
 
 
-def _forbidden(entry: _Entry, caller: Caller) -> Answer[ToolOutput]:
+def _forbidden(entry: _Entry, caller: Caller) -> ToolOutput:
     allowed = ", ".join(name for name in _ENTRIES if caller.may_use(name)) or "none"
     error = (
         f"Nothing was sent. 403: this caller may not use {entry.tool.name}; allowed are: {allowed}. {caller.remedy} "
         "Calling again will not help before that; tell the user."
     )
-    return Answer(entry.output(success=False, error=error), Outcome.FORBIDDEN, 0)
+    return entry.output(success=False, error=error)
 
 
 def _bug(entry: _Entry, error: Exception) -> ToolOutput:

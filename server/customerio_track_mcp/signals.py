@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import anyio
@@ -23,9 +23,15 @@ def stop_signals() -> Iterator[Callable[[], Awaitable[object]]]:
             yield signals.__anext__
 
 
-async def on_stop_signal(act: Callable[[], object]) -> None:
-    """Call `act` at each SIGTERM or SIGINT, until cancelled."""
+async def signals() -> AsyncIterator[None]:
+    """Each SIGTERM or SIGINT, as it comes."""
     with stop_signals() as next_signal:
         while True:
             await next_signal()
-            act()
+            yield
+
+
+async def on_stop_signal(act: Callable[[], object]) -> None:
+    """Call `act` at each SIGTERM or SIGINT, until cancelled."""
+    async for _ in signals():
+        act()

@@ -8,7 +8,8 @@ import sys
 
 def say(line: str) -> None:
     """Tell it on standard error, where what is written can't get into the protocol."""
-    print(f"customerio-track-mcp: {line}", file=sys.stderr, flush=True)  # noqa: T201
+    if sys.stderr is not None:
+        print(f"customerio-track-mcp: {line}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def tell(line: str) -> None:

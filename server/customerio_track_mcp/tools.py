@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from customerio_track_mcp.advice import explain
-from customerio_track_mcp.calls import Outcome
+from customerio_track_mcp.calls import Notes, Outcome
 from customerio_track_mcp.contract import (
     AddCustomersToSegmentInput,
     AddCustomersToSegmentOutput,
@@ -15,7 +14,6 @@ from customerio_track_mcp.contract import (
     CreateOrUpdateCustomerOutput,
     SendEventInput,
     SendEventOutput,
-    ToolOutput,
     read_arguments,
 )
 from customerio_track_mcp.reserved_keys import RESERVED_ATTRIBUTES, RESERVED_EVENT_DATA, reserved_key_problems
@@ -24,7 +22,6 @@ from customerio_track_mcp.track import (
     InvalidArgumentsError,
     Problem,
     Receipt,
-    RequestFailedError,
     TrackClient,
     TrackError,
     TrackRequest,
@@ -32,30 +29,11 @@ from customerio_track_mcp.track import (
 from customerio_track_mcp.track.identifiers import is_email
 from customerio_track_mcp.track.requests import add_to_segment, event, identify
 
-OutputT = TypeVar("OutputT", bound=ToolOutput)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[OutputT]):
-    """What a tool answers, and what the logs may want to know.
-
-    Attributes:
-        output: the documented payload.
-        outcome: how the call ended.
-        attempts: how many times the Track API was asked.
-        person: the identifier of the person that the call was about, once it is known to be one.
-        people: how many people it was about.
-    """
-
-    output: OutputT
-    outcome: Outcome
-    attempts: int
-    person: str | None = None
-    people: int = 0
-
 
 class Tools:
     """The tools of one workspace. None of them raises: a failure is an answer too.
+
+    Each writes into the `notes` that it is given what logs and metrics want to know besides the answer.
 
     Args:
         client: the workspace's Track API client.
@@ -66,12 +44,15 @@ class Tools:
         self._client = client
         self._allowed_keys = allowed_keys
 
-    async def create_or_update_customer(self, arguments: Mapping[str, object]) -> Answer[CreateOrUpdateCustomerOutput]:
+    async def create_or_update_customer(
+        self, arguments: Mapping[str, object], notes: Notes | None = None
+    ) -> CreateOrUpdateCustomerOutput:
         """Add a person, or update the person that `customer_id` names."""
         given, problems = read_arguments(CreateOrUpdateCustomerInput, arguments)
         # A stand-in is not to be held against the other arguments.
         email = None if any(problem.parameter == "email" for problem in problems) else given.email
         problems += reserved_key_problems("attributes", given.attributes, RESERVED_ATTRIBUTES, self._allowed_keys)
+        notes = notes or Notes()
         echo: dict[str, Any] = {}
         try:
             request = _build(
@@ -81,18 +62,20 @@ class Tools:
                 ),
             )
             echo = {"customer_id": given.customer_id, "email": given.email}
-            receipt = await self._client.send(request)
+            receipt = await self._send(request, notes, given.customer_id)
         except TrackError as error:
-            return _failed(error, CreateOrUpdateCustomerOutput(success=False, error=explain(error), **echo))
+            notes.outcome = Outcome.of(error)
+            return CreateOrUpdateCustomerOutput(success=False, error=explain(error), **echo)
         names = {"email", *(["created_at"] if given.created_at is not None else []), *(given.attributes or {})}
         number = f"{len(names)} {_plural(len(names), 'attribute')}"
         message = f"The Track API accepted customer {given.customer_id!r} with {number}{_after(receipt)}."
-        return _done(receipt, request, CreateOrUpdateCustomerOutput(success=True, message=message, **echo))
+        return CreateOrUpdateCustomerOutput(success=True, message=message, **echo)
 
-    async def send_event(self, arguments: Mapping[str, object]) -> Answer[SendEventOutput]:
+    async def send_event(self, arguments: Mapping[str, object], notes: Notes | None = None) -> SendEventOutput:
         """Record one event of a person."""
         given, problems = read_arguments(SendEventInput, arguments)
         problems += reserved_key_problems("data", given.data, RESERVED_EVENT_DATA, self._allowed_keys)
+        notes = notes or Notes()
         echo: dict[str, Any] = {}
         try:
             request = _build(
@@ -100,44 +83,45 @@ class Tools:
                 lambda: event(given.customer_id, given.event_name, event_type=given.event_type, data=given.data),
             )
             echo = {"customer_id": given.customer_id, "event_name": given.event_name}
-            receipt = await self._client.send(request)
+            receipt = await self._send(request, notes, given.customer_id)
         except TrackError as error:
-            return _failed(error, SendEventOutput(success=False, error=explain(error), **echo))
+            notes.outcome = Outcome.of(error)
+            return SendEventOutput(success=False, error=explain(error), **echo)
         message = (
             f"The Track API accepted event {given.event_name!r} for customer {given.customer_id!r}{_after(receipt)}; "
             f"the event's id is {receipt.event_id}."
         )
-        return _done(receipt, request, SendEventOutput(success=True, message=message, **echo))
+        return SendEventOutput(success=True, message=message, **echo)
 
-    async def add_customers_to_segment(self, arguments: Mapping[str, object]) -> Answer[AddCustomersToSegmentOutput]:
+    async def add_customers_to_segment(
+        self, arguments: Mapping[str, object], notes: Notes | None = None
+    ) -> AddCustomersToSegmentOutput:
         """Put people into a manual segment."""
         given, problems = read_arguments(AddCustomersToSegmentInput, arguments)
+        notes = notes or Notes()
         echo: dict[str, Any] = {}
         try:
             request = _build(
                 problems, lambda: add_to_segment(given.segment_id, given.customer_ids, id_type=given.id_type)
             )
             echo = {"segment_id": str(int(given.segment_id)), "id_type": given.id_type.value}
-            receipt = await self._client.send(request)
+            receipt = await self._send(request, notes)
         except TrackError as error:
             advice = explain(error, "The segment has to exist and be a manual one.")
-            return _failed(error, AddCustomersToSegmentOutput(success=False, error=advice, **echo))
+            notes.outcome = Outcome.of(error)
+            return AddCustomersToSegmentOutput(success=False, error=advice, **echo)
         message = (
             f"The Track API accepted {request.people} {_plural(request.people, 'id')} for segment "
             f"{echo['segment_id']}{_after(receipt)}. It does not say which of them it found: an id that nobody has is "
             f"ignored.{_doubts(given)}"
         )
-        output = AddCustomersToSegmentOutput(success=True, message=message, customer_count=request.people, **echo)
-        return _done(receipt, request, output)
+        return AddCustomersToSegmentOutput(success=True, message=message, customer_count=request.people, **echo)
 
-
-def _done(receipt: Receipt, request: TrackRequest, output: OutputT) -> Answer[OutputT]:
-    return Answer(output, Outcome.OK, receipt.attempts, getattr(output, "customer_id", None), request.people)
-
-
-def _failed(error: TrackError, output: OutputT) -> Answer[OutputT]:
-    attempts = error.attempts if isinstance(error, RequestFailedError) else 0
-    return Answer(output, Outcome.of(error), attempts, getattr(output, "customer_id", None))
+    async def _send(self, request: TrackRequest, notes: Notes, person: str | None = None) -> Receipt:
+        notes.person, notes.people = person, request.people
+        receipt = await self._client.send(request, notes.progress)
+        notes.outcome = Outcome.OK
+        return receipt
 
 
 def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> TrackRequest:

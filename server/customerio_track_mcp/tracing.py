@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
@@ -19,6 +20,7 @@ from customerio_track_mcp.track import Attempt, Observer, TrackRequest
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
+_SECONDS_TO_EXPORT: Final = 3.0
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
@@ -30,9 +32,10 @@ def tracing() -> Iterator[bool]:
         Whether spans are exported.
 
     Raises:
-        BadSettingsError: an endpoint is named and the extra `otel` is not installed.
+        BadSettingsError: the variables can't be obeyed, or the extra `otel` is not installed.
     """
-    if not any(map(os.environ.get, _ENDPOINTS)) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true" or os.environ.get("OTEL_TRACES_EXPORTER") == "none"
+    if off or not any(map(os.environ.get, _ENDPOINTS)):
         yield False
         return
     provider = _provider()
@@ -40,11 +43,15 @@ def tracing() -> Iterator[bool]:
     try:
         yield True
     finally:
-        # What is not exported yet is exported now.
-        provider.shutdown()
+        # What is not exported yet is exported now; a collector that does not answer must not hold up the end.
+        ending = Thread(target=provider.shutdown, daemon=True)
+        ending.start()
+        ending.join(_SECONDS_TO_EXPORT)
 
 
 def _provider() -> TracerProvider:
+    if (protocol := os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL", "")) not in ("", "http/protobuf"):
+        raise BadSettingsError([f"OTEL_EXPORTER_OTLP_PROTOCOL: {protocol} is not there; allowed is http/protobuf"])
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import SERVICE_NAME, Resource
@@ -54,9 +61,13 @@ def _provider() -> TracerProvider:
         raise BadSettingsError(
             ["OTEL_EXPORTER_OTLP_ENDPOINT is set, but the exporter is not installed: install the extra 'otel'"]
         ) from None
-    name = os.environ.get("OTEL_SERVICE_NAME", "customerio-track-mcp")
-    provider = TracerProvider(resource=Resource.create({SERVICE_NAME: name}))
-    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    named = os.environ.get("OTEL_SERVICE_NAME") or SERVICE_NAME in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
+    try:
+        resource = Resource.create(None if named else {SERVICE_NAME: "customerio-track-mcp"})
+        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    except ValueError as error:
+        raise BadSettingsError([f"a variable of OpenTelemetry can't be used: {error}"]) from None
     return provider
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,6 +19,8 @@ from customerio_track_mcp.terminal import say
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox
+
+logger = logging.getLogger(__name__)
 
 SANDBOX_PORT: Final = 8765
 
@@ -51,8 +54,9 @@ async def workspace(options: argparse.Namespace) -> AsyncIterator[Workspace]:
             url = (await stack.enter_async_context(_own_sandbox(options))).url
         opened = _sandbox_at(url) if url else _of_environment()
         configure_logging(opened.settings.log_level, opened.settings.log_format)
-        if opened.settings.credentials is None:
-            say("CUSTOMERIO_SITE_ID is not set: every call will be answered with that until it is")
+        if opened.settings.credentials is None and getattr(options, "descriptor", None) is None:
+            notice = say if opened.settings.log_format == "text" else logger.warning
+            notice("CUSTOMERIO_SITE_ID is not set: every call will be answered with that until it is")
         yield opened
 
 

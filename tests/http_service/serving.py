@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -70,7 +70,7 @@ async def serving(
             host="127.0.0.1",
         )
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(service.run, listener, ready.set, over.wait)
+            tasks.start_soon(service.run, listener, ready.set, once(over))
             await ready.wait()
             limits = httpx.Limits(max_connections=None)
             async with httpx.AsyncClient(
@@ -80,6 +80,16 @@ async def serving(
                     yield client
                 finally:
                     over.set()
+
+
+def once(event: anyio.Event) -> Callable[[], AsyncIterator[None]]:
+    """Signals of which there is one, when `event` is set."""
+
+    async def signals() -> AsyncIterator[None]:
+        await event.wait()
+        yield
+
+    return signals
 
 
 def _placed(value: object, url: str) -> object:

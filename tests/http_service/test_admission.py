@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
+import logging
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import httpx
 import pytest
+from anyio import to_thread
 from anyio.abc import SocketStream
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
@@ -147,6 +152,7 @@ async def test_a_malformed_body_is_refused_without_a_trace_of_it(
         ({"Host": "127.0.0.1.evil.example"}, 421),
         ({"Host": "mcp.example.com"}, 200),
         ({"Host": "mcp.example.com:443"}, 200),
+        ({"Host": "MCP.Example.com"}, 200),
         ({"Host": "internal.example"}, 200),
         ({"Host": "localhost"}, 200),
         ({"Origin": "https://evil.example"}, 403),
@@ -250,6 +256,84 @@ async def test_a_slow_answer_is_no_slow_request(scripted: ScriptedServer) -> Non
             assert await received(other) == b""
         go.set()
         assert b'"success":true' in await received(stream)
+
+
+@pytest.mark.parametrize("token", [TOKEN, None])
+async def test_what_is_left_of_a_request_that_was_answered_is_not_awaited_for_long(
+    sandbox: RunningSandbox, token: str | None
+) -> None:
+    known = f"Authorization: Bearer {token}\r\n" if token else ""
+    head = f"POST /mcp HTTP/1.1\r\nHost: localhost\r\n{known}Content-Length: 100000000\r\n\r\n"
+    async with serving(sandbox.url, tokens=TOKENS, body_timeout=0.3) as http, await connect(http) as stream:
+        await stream.send(head.encode())
+        with anyio.fail_after(20):
+            try:
+                while True:
+                    # A byte now and then would keep the connection for ever.
+                    await stream.send(b" ")
+                    await anyio.sleep(0.05)
+            except (anyio.BrokenResourceError, anyio.ClosedResourceError):
+                pass
+        assert (await http.post("/mcp", json=PING, headers=bearer(TOKEN))).status_code == 200
+
+
+def kept_for(client: socket.socket) -> int:
+    """The bytes that the service, in this process, keeps for that client."""
+    transports = (item for item in gc.get_objects() if isinstance(item, asyncio.Transport))
+    return sum(
+        transport.get_write_buffer_size()
+        for transport in transports
+        if transport.get_extra_info("peername") == client.getsockname()
+    )
+
+
+async def test_an_answer_that_is_not_taken_is_not_kept_for_long(sandbox: RunningSandbox) -> None:
+    """A request's id is repeated in the answer, in this protocol with six bytes for each such letter."""
+    version = "2026-07-28"
+    meta = {"io.modelcontextprotocol/protocolVersion": version, "io.modelcontextprotocol/clientCapabilities": {}}
+    discover = {"jsonrpc": "2.0", "id": "é" * 1_000_000, "method": "server/discover", "params": {"_meta": meta}}
+    body = json.dumps(discover, ensure_ascii=False).encode()
+    head = (
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"MCP-Protocol-Version: {version}\r\nMcp-Method: server/discover\r\n"
+        f"Accept: application/json, text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    async with serving(sandbox.url, body_timeout=1) as http:
+        with socket.socket() as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            raw.connect(("127.0.0.1", http.base_url.port))
+            await to_thread.run_sync(raw.sendall, head.encode() + body)
+            await until(lambda: kept_for(raw) > 1_000_000)
+            await until(lambda: kept_for(raw) == 0)
+        assert (await http.post("/mcp", json=PING)).status_code == 200
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])
+async def test_who_leaves_in_the_middle_of_a_body_leaves_no_trace(
+    sandbox: RunningSandbox, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = (
+        f"POST /mcp HTTP/1.1\r\nHost: localhost\r\nMCP-Protocol-Version: {version}\r\n"
+        f"Authorization: Bearer {TOKEN}\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{{"
+    )
+    with caplog.at_level(logging.INFO):
+        async with serving(sandbox.url, tokens=f"ann {TOKEN} metrics:read", max_in_flight=1) as http:
+            async with await connect(http) as stream:
+                await stream.send(head.encode())
+
+                async def at_work() -> bool:
+                    told = (await http.get("/metrics", headers=bearer(TOKEN))).text
+                    return "calls_in_flight 1.0" in told
+
+                await until(at_work)
+
+            async def free() -> bool:
+                return not await at_work()
+
+            await until(free)
+            assert (await http.post("/mcp", json=PING, headers=bearer(TOKEN))).status_code == 200
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert "request refused" not in caplog.text
 
 
 async def test_slow_callers_hold_up_nobody(sandbox: RunningSandbox) -> None:

@@ -27,7 +27,6 @@ async def test_anybody_may_ask_and_nobody_learns_more_than_yes_or_no(sandbox: Ru
     [
         (answer(401, "{}"), "UnauthorizedError 401"),
         (answer(503, "{}"), "UnavailableError 503"),
-        (answer(429, "{}"), "RateLimitedError 429"),
         (answer(301, "", Location="https://track-eu.customer.io/"), "RedirectedError 301"),
         (close, "UnavailableError"),
     ],
@@ -42,6 +41,12 @@ async def test_it_is_not_ready_where_the_track_api_does_not_answer_for_the_crede
             assert (reply.status_code, reply.text) == (503, "not ready\n")
             assert (await http.get("/healthz")).status_code == 200
     assert [vars(record)["reason"] for record in caplog.records] == [reason]
+
+
+async def test_that_it_takes_no_more_for_now_is_no_reason(scripted: ScriptedServer) -> None:
+    scripted.acts = [answer(429, "{}")]
+    async with serving(scripted.url) as http:
+        assert (await http.get("/readyz")).status_code == 200
 
 
 async def test_it_is_not_ready_without_a_site_id(scripted: ScriptedServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,6 @@ import anyio
 import httpx
 import jwt
 import pytest
-from anyio import to_thread
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from mcp import Client
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
@@ -22,12 +22,14 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 from customerio_track_mcp.environment import BadSettingsError
-from customerio_track_mcp.http.oauth import JwtVerifier, KeysUnavailableError
+from customerio_track_mcp.http.keys import Keys, KeysUnavailableError
+from customerio_track_mcp.http.oauth import JwtVerifier
 from customerio_track_mcp.http.settings import HttpSettings
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.http_service.authorization_server import AUDIENCE, AuthorizationServer, Key, authorization_server
 from tests.http_service.serving import TOKEN, TOOLS_LIST, answer_in, bearer, call, payload_in, serving
-from tests.scripted import ScriptedServer, hang
+from tests.scripted import Act, ScriptedServer, answer, answer_when, close, hang, reset
+from tests.waiting import until
 
 METADATA = "/.well-known/oauth-protected-resource"
 
@@ -194,8 +196,12 @@ async def test_tool_scopes_can_be_left_out(sandbox: RunningSandbox, issuer: Auth
         assert payload_in(reply)["success"]
 
 
+def verifier_of(issuer: AuthorizationServer, url: str = "", cooldown: float = 0) -> JwtVerifier:
+    return JwtVerifier(issuer.url, Keys(url or issuer.jwks_url, cooldown), AUDIENCE)
+
+
 async def test_keys_are_fetched_once_and_rotate(issuer: AuthorizationServer) -> None:
-    verifier = JwtVerifier(issuer.url, issuer.jwks_url, AUDIENCE, cooldown=0)
+    verifier = verifier_of(issuer)
     for _ in range(3):
         assert await verifier.verify(issuer.token()) is not None
     assert issuer.fetches == 1
@@ -206,8 +212,20 @@ async def test_keys_are_fetched_once_and_rotate(issuer: AuthorizationServer) -> 
     assert await verifier.verify(issuer.token(old)) is None
 
 
+async def test_keys_are_fetched_again_when_they_are_old(
+    issuer: AuthorizationServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verifier = verifier_of(issuer)
+    token = issuer.token()
+    assert await verifier.verify(token) is not None
+    monkeypatch.setattr("customerio_track_mcp.http.keys._FRESH_SECONDS", 0)
+    issuer.keys = [Key("second")]
+    assert await verifier.verify(token) is None
+    assert issuer.fetches == 2
+
+
 async def test_unknown_keys_do_not_make_it_fetch_again_and_again(issuer: AuthorizationServer) -> None:
-    verifier = JwtVerifier(issuer.url, issuer.jwks_url, AUDIENCE)
+    verifier = verifier_of(issuer, cooldown=60)
     unknown = issuer.token(Key("unknown"))
     for _ in range(10):
         assert await verifier.verify(unknown) is None
@@ -215,14 +233,20 @@ async def test_unknown_keys_do_not_make_it_fetch_again_and_again(issuer: Authori
 
 
 async def test_keys_outlive_an_outage_of_the_authorization_server(
-    issuer: AuthorizationServer, caplog: pytest.LogCaptureFixture
+    issuer: AuthorizationServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    verifier = JwtVerifier(issuer.url, issuer.jwks_url, AUDIENCE, cooldown=0)
+    verifier = verifier_of(issuer)
     assert await verifier.verify(issuer.token()) is not None
     issuer.fails = True
-    assert await verifier.verify(issuer.token(Key("unknown"))) is None
+    monkeypatch.setattr("customerio_track_mcp.http.keys._FRESH_SECONDS", 0)
     assert await verifier.verify(issuer.token()) is not None
     assert "the keys of the authorization server can't be had" in caplog.text
+    with pytest.raises(KeysUnavailableError):
+        # It may be new: that can't be told.
+        await verifier.verify(issuer.token(Key("unknown")))
+    monkeypatch.setattr("customerio_track_mcp.http.keys._SERVE_SECONDS", 0)
+    with pytest.raises(KeysUnavailableError):
+        await verifier.verify(issuer.token())
 
 
 async def test_without_keys_the_caller_is_told_to_come_again(
@@ -237,14 +261,112 @@ async def test_without_keys_the_caller_is_told_to_come_again(
         assert (await http.post("/mcp", json=call(), headers=bearer(TOKEN))).status_code == 200
 
 
-async def test_a_server_of_keys_that_hangs_is_left(scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("customerio_track_mcp.http.oauth._FETCH_TIMEOUT_SECONDS", 0.1)
-    scripted.acts = [hang]
+@pytest.mark.parametrize(
+    "act",
+    [
+        hang,
+        reset,
+        close,
+        answer(200, "no JSON"),
+        answer(200, "[]"),
+        answer(200, "[" * 100_000),
+        answer(200, '{"keys": []}'),
+        answer(200, '{"keys": [{"kty": "RSA", "kid": "first", "n": "AQAB", "e": "AQAB", "alg": ["RS256"]}]}'),
+        answer(200, '{"keys": [{"kty": "RSA", "kid": "first", "n": "AQAB", "e": "AQAB", "alg": "none"}]}'),
+        answer(200, " " * 2_000_000),
+        answer(302, "", Location="http://127.0.0.1:1/"),
+    ],
+)
+async def test_whatever_comes_in_the_place_of_keys_old_ones_serve_on(
+    scripted: ScriptedServer, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customerio_track_mcp.http.keys._FETCH_SECONDS", 0.5)
     async with authorization_server() as issuer:
-        verifier = JwtVerifier(issuer.url, f"{scripted.url}/jwks", AUDIENCE)
-        with pytest.raises(KeysUnavailableError), anyio.fail_after(20):
-            await verifier.verify(issuer.token())
-    assert await to_thread.run_sync(lambda: len(scripted.requests)) == 1
+        token = issuer.token()
+        good = answer(200, json.dumps({"keys": [key.published for key in issuer.keys]}))
+        scripted.acts = [act, good, act]
+        verifier = verifier_of(issuer, f"{scripted.url}/jwks")
+        with anyio.fail_after(20):
+            with pytest.raises(KeysUnavailableError):
+                await verifier.verify(token)
+            assert await verifier.verify(token) is not None
+            monkeypatch.setattr("customerio_track_mcp.http.keys._FRESH_SECONDS", 0)
+            assert await verifier.verify(token) is not None
+    assert len(scripted.requests) == 3
+
+
+async def test_who_has_a_known_key_does_not_wait_for_an_unknown_one(scripted: ScriptedServer) -> None:
+    async with authorization_server() as issuer, anyio.create_task_group() as tasks:
+        scripted.acts = [answer(200, json.dumps({"keys": [key.published for key in issuer.keys]})), hang]
+        verifier = verifier_of(issuer, f"{scripted.url}/jwks")
+        assert await verifier.verify(issuer.token()) is not None
+        tasks.start_soon(verifier.verify, issuer.token(Key("unknown")))
+        await until(lambda: len(scripted.requests) == 2)
+        assert await verifier.verify(issuer.token()) is not None
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("claims", "name"),
+    [
+        ({}, "oauth:agent"),
+        ({"client_id": None, "azp": "https://app.example/1"}, "oauth:https://app.example/1"),
+        ({"client_id": "ann@example.com"}, "oauth:unnamed"),
+        ({"client_id": {"a": 1}}, "oauth:unnamed"),
+        ({"client_id": "x" * 65}, "oauth:unnamed"),
+        ({"client_id": None}, "oauth:unnamed"),
+    ],
+)
+async def test_the_name_of_an_application_is_no_address(
+    issuer: AuthorizationServer, claims: dict[str, Any], name: str
+) -> None:
+    holder = await verifier_of(issuer).verify(issuer.token(**claims))
+    assert holder is not None
+    assert (holder.client_id, holder.token) == (name, "")
+
+
+@pytest.mark.parametrize("scope", ["прив", ["a\r\nSet-Cookie: x=y"], 'a" b', ["\x00"], {"a": 1}, 7, [["x"]]])
+async def test_an_odd_scope_gets_into_no_header(
+    sandbox: RunningSandbox, issuer: AuthorizationServer, scope: object
+) -> None:
+    async with protected(sandbox, issuer) as http:
+        reply = await http.post("/mcp", json=call(), headers=bearer(issuer.token(scope=scope)))
+    assert reply.status_code == 403
+    assert "set-cookie" not in reply.headers
+    assert re.search(r' scope="(b )?events:write", resource_metadata=', reply.headers["www-authenticate"])
+
+
+async def test_what_jwts_must_have_gives_nothing_to_static_tokens(
+    sandbox: RunningSandbox, issuer: AuthorizationServer
+) -> None:
+    settings = {"tokens": f"prometheus {TOKEN} metrics:read", "required_scopes": "events:write"}
+    async with protected(sandbox, issuer, **settings) as http:
+        reply = await http.post("/mcp", json=call(), headers=bearer(TOKEN))
+        assert reply.status_code == 200
+        assert "403: this caller may not use send_event" in payload_in(reply)["error"]
+        assert (await http.get("/metrics", headers=bearer(TOKEN))).status_code == 200
+    assert not list(sandbox.workspace.events)
+
+
+async def test_callers_of_both_kinds_are_told_apart(scripted: ScriptedServer, issuer: AuthorizationServer) -> None:
+    settings: dict[str, Any] = {
+        "issuer": issuer.url,
+        "jwks_url": issuer.jwks_url,
+        "public_url": AUDIENCE,
+        "tokens": f"agent {TOKEN}",
+        "max_in_flight_per_caller": 1,
+    }
+    go = anyio.Event()
+    scripted.acts = [answer_when(go)]
+    async with serving(scripted.url, **settings) as http, anyio.create_task_group() as tasks:
+        token = issuer.token(sub=None)
+        tasks.start_soon(lambda: http.post("/mcp", json=call(), headers=bearer(token)))
+        await scripted.received.wait()
+        # A JWT without a person counts for its application; a static token of the application's name does not.
+        assert (await http.post("/mcp", json=call(), headers=bearer(token))).status_code == 429
+        assert (await http.post("/mcp", json=call(), headers=bearer(TOKEN))).status_code == 200
+        assert (await http.post("/mcp", json=call(), headers=bearer(issuer.token()))).status_code == 200
+        go.set()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 
@@ -69,6 +70,7 @@ async def test_requests_from_web_pages_elsewhere_are_refused(
 
 
 async def test_a_caller_who_leaves_cancels_the_call_upstream(scripted: ScriptedServer) -> None:
+    """And the log says that it was begun: the event may have been recorded."""
     scripted.acts = [hang]
     with running("http", "--port", "0", env=environment(track_url=scripted.url, api_key="site:key")) as process:
         url = url_told(process, "listening on")
@@ -80,6 +82,9 @@ async def test_a_caller_who_leaves_cancels_the_call_upstream(scripted: ScriptedS
                     scope.cancel()
             with anyio.fail_after(10):
                 await scripted.client_left.wait()
+        process.terminate()
+        _, told = await anyio.to_thread.run_sync(process.communicate)
+    assert re.search(r"tool=send_event outcome=cancelled attempts=1 ms=[\d.]+ person=[0-9a-f]{16}", told)
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])

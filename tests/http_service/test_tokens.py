@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,33 @@ async def test_a_bad_line_costs_no_other_its_token_and_a_lost_file_costs_all(
         file.write_text(f"ann {TOKEN}\n", encoding="utf-8")
         assert (await http.post("/mcp", json=PING, headers=bearer(TOKEN))).status_code == 200
     assert TOKEN not in caplog.text
+
+
+async def test_a_bad_line_that_is_added_is_told_though_no_token_changes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"ann {TOKEN}\n", encoding="utf-8")
+    tokens = StaticTokens(None, file)
+    file.write_text(f"ann {TOKEN}\nbob short\n", encoding="utf-8")
+    for _ in range(3):
+        assert tokens.verify(TOKEN) is not None
+    problems = [record for record in caplog.records if record.getMessage() == "tokens file: a line was left out"]
+    assert len(problems) == 1
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"ann {TOKEN}\n", encoding="utf-8")
+    long_ago = (1_000_000_000, 1_000_000_000)
+    os.utime(file, ns=long_ago)
+    tokens = StaticTokens(None, file)
+    assert tokens.verify(TOKEN) is not None
+    with file.open("r+", encoding="utf-8") as opened:
+        opened.write(f"ann {TOKEN[::-1]}")
+    os.utime(file, ns=long_ago)
+    assert tokens.verify(TOKEN) is None
+    assert tokens.verify(TOKEN[::-1]) is not None
 
 
 @pytest.mark.parametrize(

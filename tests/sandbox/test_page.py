@@ -15,7 +15,6 @@ from customerio_track_mcp.sandbox.history import History
 from customerio_track_mcp.sandbox.records import Event
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import Credentials, Patience, TrackClient
-from tests.outputs import Outputs
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -53,11 +52,11 @@ async def page(browser: Browser, sandbox: RunningSandbox) -> AsyncIterator[Page]
 
 
 @pytest.fixture
-def tools(client: TrackClient) -> Outputs:
-    return Outputs(Tools(client))
+def tools(client: TrackClient) -> Tools:
+    return Tools(client)
 
 
-async def add_ann(tools: Outputs) -> None:
+async def add_ann(tools: Tools) -> None:
     await tools.create_or_update_customer(
         {"customer_id": "1", "email": "ann@example.com", "attributes": {"plan": "pro"}}
     )
@@ -70,7 +69,7 @@ async def test_it_says_that_it_is_a_sandbox(page: Page) -> None:
     ).to_be_visible()
 
 
-async def test_what_arrives_appears_without_a_reload(page: Page, tools: Outputs) -> None:
+async def test_what_arrives_appears_without_a_reload(page: Page, tools: Tools) -> None:
     await add_ann(tools)
     await tools.send_event({"customer_id": "1", "event_name": "first", "data": {"total": 5}})
     await tools.send_event({"customer_id": "1", "event_name": "second"})
@@ -87,7 +86,7 @@ async def test_what_arrives_appears_without_a_reload(page: Page, tools: Outputs)
     await expect(page.locator("#segments li li")).to_have_text("1")
 
 
-async def test_what_the_real_api_would_drop_is_seen_at_once_with_the_reason(page: Page, tools: Outputs) -> None:
+async def test_what_the_real_api_would_drop_is_seen_at_once_with_the_reason(page: Page, tools: Tools) -> None:
     dropped = page.locator("#dropped")
     await expect(dropped).not_to_have_class(re.compile("some"))
     await tools.add_customers_to_segment({"segment_id": "1", "customer_ids": ["nobody"]})
@@ -97,7 +96,7 @@ async def test_what_the_real_api_would_drop_is_seen_at_once_with_the_reason(page
     )
 
 
-async def test_filters_by_person_and_event_name(page: Page, tools: Outputs) -> None:
+async def test_filters_by_person_and_event_name(page: Page, tools: Tools) -> None:
     await add_ann(tools)
     await tools.send_event({"customer_id": "1", "event_name": "bought"})
     await tools.send_event({"customer_id": "bob@example.com", "event_name": "bought"})
@@ -113,7 +112,7 @@ async def test_filters_by_person_and_event_name(page: Page, tools: Outputs) -> N
     await expect(page.locator("#events li")).to_have_text("Nothing fits the filter.")
 
 
-async def test_what_came_from_outside_is_text(page: Page, tools: Outputs) -> None:
+async def test_what_came_from_outside_is_text(page: Page, tools: Tools) -> None:
     bad = '<script>document.title="owned"</script><img src=x onerror="document.title=1">'
     await tools.create_or_update_customer({"customer_id": bad, "email": "a@b", "attributes": {bad: bad}})
     await tools.send_event({"customer_id": bad, "event_name": bad, "data": {bad: bad}})
@@ -136,7 +135,7 @@ async def test_what_came_from_outside_is_text(page: Page, tools: Outputs) -> Non
     ],
 )
 async def test_a_fault_is_ordered_and_the_retry_does_not_double_the_event(
-    page: Page, tools: Outputs, button: str, statuses: list[str]
+    page: Page, tools: Tools, button: str, statuses: list[str]
 ) -> None:
     await page.get_by_role("button", name=button, exact=True).click()
     await expect(page.locator("#faults-waiting")).to_have_text("1 waiting")
@@ -191,7 +190,7 @@ async def test_a_hidden_tab_lets_its_connection_go(page: Page) -> None:
     await expect(page.locator("#connection")).to_have_text("Live.")
 
 
-async def test_a_press_is_a_click_though_something_arrives_in_between(page: Page, tools: Outputs) -> None:
+async def test_a_press_is_a_click_though_something_arrives_in_between(page: Page, tools: Tools) -> None:
     await add_ann(tools)
     await page.locator("#people summary").hover()
     await page.mouse.down()
@@ -202,7 +201,7 @@ async def test_a_press_is_a_click_though_something_arrives_in_between(page: Page
 
 
 async def test_a_request_is_copied_as_a_curl_line_without_the_key(
-    page: Page, tools: Outputs, sandbox: RunningSandbox
+    page: Page, tools: Tools, sandbox: RunningSandbox
 ) -> None:
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=sandbox.url)
     await tools.send_event({"customer_id": "o'neill", "event_name": "it's bought"})
@@ -214,7 +213,7 @@ async def test_a_request_is_copied_as_a_curl_line_without_the_key(
     assert line.endswith(f"'{sandbox.url}/api/v1/customers/o%27neill/events'")
 
 
-async def test_reset_asks_first(page: Page, tools: Outputs, sandbox: RunningSandbox) -> None:
+async def test_reset_asks_first(page: Page, tools: Tools, sandbox: RunningSandbox) -> None:
     await add_ann(tools)
     await expect(page.locator("#people li summary")).to_have_count(1)
     await page.get_by_role("button", name="Reset").click()
@@ -227,7 +226,7 @@ async def test_reset_asks_first(page: Page, tools: Outputs, sandbox: RunningSand
 
 
 async def test_the_keyboard_reaches_everything_and_keeps_its_place_while_things_arrive(
-    page: Page, tools: Outputs
+    page: Page, tools: Tools
 ) -> None:
     await add_ann(tools)
     summary = page.locator("#people summary")
@@ -258,7 +257,7 @@ async def test_the_keyboard_reaches_everything_and_keeps_its_place_while_things_
 @pytest.mark.parametrize("width", [400, 1600])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_it_fits_and_can_be_read(
-    browser: Browser, tools: Outputs, sandbox: RunningSandbox, width: int, scheme: str
+    browser: Browser, tools: Tools, sandbox: RunningSandbox, width: int, scheme: str
 ) -> None:
     await tools.send_event({"customer_id": "x" * 150, "event_name": "y" * 100, "data": {"z": "w" * 500}})
     context = await browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,11 +20,13 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from customerio_track_mcp.calls import Caller
+from customerio_track_mcp.http.keys import Keys
 from customerio_track_mcp.http.oauth import JwtVerifier
 from customerio_track_mcp.http.scopes import METRICS_SCOPE, SCOPE_OF_TOOL, TOOL_SCOPES, tools_of
 from customerio_track_mcp.http.settings import HttpSettings
 from customerio_track_mcp.http.tokens import StaticTokens
 
+_KEYS_COOLDOWN_SECONDS: Final = 10.0
 _METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
 _EXACT_URL: Final = TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True))
 """Clients compare an issuer to the letter (RFC 8414, section 3.3): none must gain a slash at its end."""
@@ -38,7 +41,7 @@ class Access:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._authenticates = settings.authenticates
-        self._required = sorted(settings.required_scopes)
+        self._settings = settings
         self._static: StaticTokens | None = None
         self._jwt: JwtVerifier | None = None
         self._metadata_url: AnyHttpUrl | None = None
@@ -48,7 +51,8 @@ class Access:
             self._static = StaticTokens(given, settings.tokens_file)
         if settings.issuer is not None and settings.jwks_url is not None and settings.public_url is not None:
             audience = settings.audience or settings.public_url
-            self._jwt = JwtVerifier(settings.issuer, settings.jwks_url, audience, tool_scopes=settings.tool_scopes)
+            keys = Keys(settings.jwks_url, _KEYS_COOLDOWN_SECONDS)
+            self._jwt = JwtVerifier(settings.issuer, keys, audience, tool_scopes=settings.tool_scopes)
             resource = _EXACT_URL.validate_python(settings.public_url)
             self._metadata_url = build_resource_metadata_url(resource)
             self.routes = _metadata_routes(resource, settings)
@@ -60,41 +64,39 @@ class Access:
             AuthenticationError: that can't be told now.
         """
         if self._static is not None and (holder := self._static.verify(token)):
-            return holder.model_copy(update={"scopes": sorted({*holder.scopes, *self._required})})
+            return holder
         return await self._jwt.verify(token) if self._jwt is not None else None
 
     def guard(self, app: ASGIApp) -> ASGIApp:
         """`app`, for those who prove who they are."""
-        if not self._authenticates:
-            return app
-        return self._authenticated(RequireAuthMiddleware(app, self._required, self._metadata_url))
-
-    def step_up(self, app: ASGIApp) -> ASGIApp:
-        """`app`, which gets no call of a tool whose scope the caller could ask for and lacks."""
-        return _StepUp(app, self._metadata_url) if self._jwt is not None else app
+        return self._authenticated(app, [])
 
     def guard_metrics(self, app: ASGIApp) -> ASGIApp:
         """`app`, for those whose token lets them read the metrics."""
+        return self._authenticated(app, [METRICS_SCOPE])
+
+    def challenge(self, app: ASGIApp) -> ASGIApp:
+        """`app`, which gets nothing from a JWT that lacks a scope for it and could be had with it."""
+        if self._jwt is None:
+            return app
+        return _Challenge(app, self._settings.required_scopes, self._metadata_url)
+
+    def caller_of(self, context: ServerRequestContext[Any]) -> Caller:
+        """Who makes a request that came over HTTP."""
+        scope: Scope = context.request.scope if isinstance(context.request, Request) else {}
+        request_id = scope.get("state", {}).get("request_id", "")
+        user = scope.get("user")
+        if not isinstance(user, AuthenticatedUser):
+            return Caller(request_id=request_id, tools=frozenset() if self._authenticates else None)
+        tools = tools_of(user.scopes)
+        remedy = f"The caller's token needs the scopes for more: {', '.join(sorted(TOOL_SCOPES - set(user.scopes)))}."
+        return Caller(user.access_token.client_id, request_id, None if tools == set(SCOPE_OF_TOOL) else tools, remedy)
+
+    def _authenticated(self, app: ASGIApp, scopes: list[str]) -> ASGIApp:
         if not self._authenticates:
             return app
-        return self._authenticated(RequireAuthMiddleware(app, [METRICS_SCOPE]))
-
-    def _authenticated(self, app: ASGIApp) -> ASGIApp:
-        return AuthenticationMiddleware(app, backend=BearerAuthBackend(self), on_error=_cannot_tell)
-
-
-def caller_of(context: ServerRequestContext[Any]) -> Caller:
-    """Who makes a request that came over HTTP."""
-    request = context.request
-    if not isinstance(request, Request):
-        return Caller()
-    request_id = request.scope["state"]["request_id"]
-    user = request.scope.get("user")
-    if not isinstance(user, AuthenticatedUser):
-        return Caller(request_id=request_id)
-    tools = tools_of(user.scopes)
-    remedy = f"The caller's token needs the scopes for more: {', '.join(sorted(TOOL_SCOPES - set(user.scopes)))}."
-    return Caller(user.access_token.client_id, request_id, None if tools == set(SCOPE_OF_TOOL) else tools, remedy)
+        required = RequireAuthMiddleware(app, scopes, self._metadata_url)
+        return AuthenticationMiddleware(required, backend=BearerAuthBackend(self), on_error=_cannot_tell)
 
 
 def _metadata_routes(resource: AnyHttpUrl, settings: HttpSettings) -> list[Route]:
@@ -118,30 +120,33 @@ def _cannot_tell(connection: HTTPConnection, error: AuthenticationError) -> Resp
     )
 
 
-class _StepUp:
-    """Answers 403 to a call of a tool whose scope the caller lacks, so that an OAuth client can ask for more.
+class _Challenge:
+    """Answers 403 to a JWT that lacks a scope, so that an OAuth client can ask its user for more.
 
-    (MCP authorization, "Scope Challenge Handling".) The server itself refuses such a call too, in the tool's payload.
+    (MCP authorization, "Scope Challenge Handling".) For a tool's scope the server itself refuses the call too, in the
+    tool's payload, which is what the holder of a static token gets.
     """
 
-    def __init__(self, app: ASGIApp, metadata_url: AnyHttpUrl | None) -> None:
+    def __init__(self, app: ASGIApp, required: Collection[str], metadata_url: AnyHttpUrl | None) -> None:
         self._app = app
+        self._required = frozenset(required)
         self._metadata_url = metadata_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        held = set(scope["user"].scopes)
-        if held >= TOOL_SCOPES:
+        user: AuthenticatedUser = scope["user"]
+        held = set(user.scopes)
+        if user.access_token.claims is None or held >= TOOL_SCOPES | self._required:
             await self._app(scope, receive, send)
             return
-        request = Request(scope, receive)
-        body = await request.body()
-        lacking = SCOPE_OF_TOOL.get(_tool_called(body))
-        if lacking is None or lacking in held:
+        body = await Request(scope, receive).body()
+        needed = self._required | {SCOPE_OF_TOOL.get(_tool_called(body), "")} - {""}
+        if needed <= held:
             await self._app(scope, _replay(body, receive), send)
             return
-        wanted = " ".join(sorted({lacking, *held}))
+        wanted = " ".join(sorted(needed | held))
         challenge = f'Bearer error="insufficient_scope", scope="{wanted}", resource_metadata="{self._metadata_url}"'
-        told = {"error": "insufficient_scope", "error_description": f"This tool needs the scope {lacking}."}
+        lacking = ", ".join(sorted(needed - held))
+        told = {"error": "insufficient_scope", "error_description": f"The token lacks the scope {lacking}."}
         await JSONResponse(told, 403, headers={"WWW-Authenticate": challenge})(scope, receive, send)
 
 

@@ -61,7 +61,8 @@ def _who(scope: Scope) -> tuple[str | None, ...]:
     user = scope.get("user")
     if not isinstance(user, AuthenticatedUser):
         return (Caller().name,)
-    return (user.access_token.client_id, user.access_token.subject)
+    issuer = (user.access_token.claims or {}).get("iss")
+    return (issuer, user.access_token.subject if issuer else user.access_token.client_id)
 
 
 def _busy(what: str) -> Response:
@@ -72,6 +73,10 @@ def _busy(what: str) -> Response:
 
 class _TooSlowError(Exception):
     """The request's body did not arrive in time."""
+
+
+class _GoneError(Exception):
+    """The caller left before the request's body was complete."""
 
 
 class BodyLimits:
@@ -98,12 +103,16 @@ class BodyLimits:
                 return await receive()
             with anyio.move_on_after(deadline - anyio.current_time()):
                 message: dict[str, Any] = dict(await receive())
+                if message["type"] != "http.request":
+                    raise _GoneError
                 complete = not message.get("more_body", False)
                 return message
             raise _TooSlowError
 
         try:
             await self._app(scope, in_time, send)
+        except _GoneError:
+            return
         except _TooSlowError:
             told = f"The request's body did not arrive within {self._seconds:g} seconds."
             await Response(told, 408, headers={"Connection": "close"}, media_type="text/plain")(scope, receive, send)

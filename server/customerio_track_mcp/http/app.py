@@ -71,10 +71,10 @@ def http_app(
         security_settings=_addressed_to(host, settings),
         max_request_body_size=settings.max_body_bytes,
     )
-    endpoint: ASGIApp = access.step_up(StreamableHTTPASGIApp(sessions))
+    endpoint: ASGIApp = access.challenge(StreamableHTTPASGIApp(sessions))
     endpoint = BodyLimits(endpoint, settings.max_body_bytes, settings.body_timeout)
     endpoint = Admission(endpoint, settings.max_in_flight, settings.max_in_flight_per_caller, metrics.in_flight)
-    endpoint = Correlation(_PostOnly(access.guard(endpoint)), metrics.refused, traced=traced)
+    endpoint = Correlation(_Plain(access.guard(endpoint)), metrics.refused, traced=traced)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -105,9 +105,16 @@ def in_url(host: str) -> str:
 
 def hosts_answered(host: str, settings: HttpSettings) -> frozenset[str]:
     """The host names to which requests have to be addressed."""
-    public = {urlsplit(settings.public_url).netloc} if settings.public_url else set()
+    public = {_authority(settings.public_url)} if settings.public_url else set()
     bound = set() if host in _EVERY_ADDRESS else {in_url(host)}
-    return frozenset({*_LOOPBACK, *bound, *settings.allowed_hosts, *public})
+    return frozenset(name.lower() for name in {*_LOOPBACK, *bound, *settings.allowed_hosts, *public})
+
+
+def _authority(url: str) -> str:
+    """Host and port as a `Host` header has them: without the scheme's own port."""
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return in_url(parts.hostname or "") + (f":{parts.port}" if parts.port not in (None, default) else "")
 
 
 def _addressed_to(host: str, settings: HttpSettings) -> TransportSecuritySettings:
@@ -136,8 +143,11 @@ def _for_web_pages(settings: HttpSettings) -> list[Middleware]:
     ]
 
 
-class _PostOnly:
-    """Answers 405 to all but POST: a service without sessions has no stream to open and no session to end."""
+class _Plain:
+    """Answers 405 to all but POST: a service without sessions has no stream to open and no session to end.
+
+    The name of the host goes on in small letters, as the list has it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -146,4 +156,5 @@ class _PostOnly:
         if scope["method"] != "POST":
             await Response(status_code=405, headers={"Allow": "POST"})(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            headers = [(name, value.lower() if name == b"host" else value) for name, value in scope["headers"]]
+            await self._app({**scope, "headers": headers}, receive, send)

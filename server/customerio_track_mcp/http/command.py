@@ -7,16 +7,18 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import anyio
+from prometheus_client.multiprocess import mark_process_dead
 
 from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.app import PATH, hosts_answered, in_url
+from customerio_track_mcp.http.serve import SECONDS_TO_ANSWER
+from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.http.settings import HttpSettings
-from customerio_track_mcp.http.workers import READY, Workers
+from customerio_track_mcp.http.workers import Workers, signals_of_supervisor, tell_supervisor
 from customerio_track_mcp.terminal import say
 from customerio_track_mcp.track import is_loopback
 from customerio_track_mcp.workspace import Workspace, workspace
@@ -44,68 +46,45 @@ async def serve_http(options: argparse.Namespace, settings: HttpSettings) -> int
 
     Raises:
         BadSettingsError: a setting can't be used.
-        OSError: the address can't be listened on.
     """
     access = Access(settings)
     async with workspace(options) as where:
+        service = Service(
+            settings=where.settings,
+            http_settings=settings,
+            access=access,
+            base_url=where.base_url,
+            host=options.host,
+            note=where.note,
+            processes=options.workers,
+        )
         if options.descriptor is not None:
             with socket.socket(fileno=options.descriptor) as listener:
-                await _work(options, settings, access, where, listener)
+                await service.run(listener, tell_supervisor, signals_of_supervisor)
             return 0
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-        with socket.create_server((options.host, options.port), family=family, backlog=1024) as listener:
+        try:
+            listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
+        except OSError as error:
+            say(f"can't listen there: {error.strerror or error}")
+            return 1
+        with listener:
             tell = _teller(options, settings, where, listener.getsockname()[1])
             if options.workers > 1:
-                return await _supervise(options, where, listener, tell)
-            await _serve(options, settings, access, where, listener, tell)
+                return await _supervise(options, settings, where, listener, tell)
+            await service.run(listener, tell)
             return 0
-
-
-async def _serve(
-    options: argparse.Namespace,
-    settings: HttpSettings,
-    access: Access,
-    where: Workspace,
-    listener: socket.socket,
-    ready: Callable[[], None],
-    parent_gone: Callable[[], Awaitable[None]] = anyio.sleep_forever,
-) -> None:
-    # Only here, and not where it would be imported by a process that supervises: the counts' place is chosen then.
-    from customerio_track_mcp.http.service import Service
-
-    service = Service(
-        settings=where.settings,
-        http_settings=settings,
-        access=access,
-        base_url=where.base_url,
-        host=options.host,
-        note=where.note,
-        processes=options.workers,
-    )
-    await service.run(listener, ready, parent_gone)
-
-
-async def _work(
-    options: argparse.Namespace, settings: HttpSettings, access: Access, where: Workspace, listener: socket.socket
-) -> None:
-    """Be one of several workers: say when it answers, and end when the process that started it does."""
-
-    async def parent_gone() -> None:
-        # Nothing is ever written there: what can be read is its end.
-        await anyio.wait_readable(sys.stdin.fileno())
-
-    def ready() -> None:
-        os.write(sys.stdout.fileno(), READY)
-
-    await _serve(options, settings, access, where, listener, ready, parent_gone)
 
 
 async def _supervise(
-    options: argparse.Namespace, where: Workspace, listener: socket.socket, ready: Callable[[], None]
+    options: argparse.Namespace,
+    settings: HttpSettings,
+    where: Workspace,
+    listener: socket.socket,
+    ready: Callable[[], None],
 ) -> int:
-    from prometheus_client.multiprocess import mark_process_dead
-
-    command = [sys.executable, "-m", "customerio_track_mcp", "http", "--host", options.host]
+    # -P: no module is to be taken from the folder in which this happens to be started.
+    command = [sys.executable, "-P", "-m", "customerio_track_mcp", "http", "--host", options.host]
     command += ["--workers", str(options.workers), "--descriptor", str(listener.fileno())]
     if options.allow_unauthenticated:
         command.append("--allow-unauthenticated")
@@ -119,21 +98,28 @@ async def _supervise(
             if Path(counts).is_dir():
                 mark_process_dead(process_id, counts)  # type: ignore[no-untyped-call]
 
-        return await Workers(command, options.workers, environment, listener.fileno(), ended).run(ready)
+        workers = Workers(
+            command,
+            options.workers,
+            environment,
+            listener,
+            seconds_to_drain=settings.drain_delay,
+            seconds_to_end=settings.drain_delay + settings.grace_period + 3 * SECONDS_TO_ANSWER,
+            ended=ended,
+        )
+        return await workers.run(ready)
 
 
 def _teller(options: argparse.Namespace, settings: HttpSettings, where: Workspace, port: int) -> Callable[[], None]:
     url = f"http://{in_url(options.host)}:{port}{PATH}"
+    notice = say if where.settings.log_format == "text" else logger.warning
 
     def tell() -> None:
-        if where.settings.log_format == "json":
-            logger.warning("listening", extra={"url": url, "workers": options.workers})
-            return
-        say(f"listening on {url}" + (f" with {options.workers} workers" if options.workers > 1 else ""))
+        notice(f"listening on {url}" + (f" with {options.workers} workers" if options.workers > 1 else ""))
         if not is_loopback(options.host):
             names = ", ".join(sorted(hosts_answered(options.host, settings)))
-            say(f"answers requests that are addressed to: {names} (CUSTOMERIO_HTTP_ALLOWED_HOSTS names more)")
+            notice(f"answers requests that are addressed to: {names} (CUSTOMERIO_HTTP_ALLOWED_HOSTS names more)")
             if not settings.authenticates:
-                say("WARNING: everybody who reaches this port can write to the workspace")
+                notice("WARNING: everybody who reaches this port can write to the workspace")
 
     return tell

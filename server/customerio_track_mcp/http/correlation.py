@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Callable
 from typing import Final
 
 from opentelemetry import context as otel
 from opentelemetry.propagate import extract
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
 
 logger = logging.getLogger(__name__)
 
+_BUG: Final = {
+    "jsonrpc": "2.0",
+    "id": None,
+    "error": {
+        "code": -32603,
+        "message": "The server itself failed, which is a bug in it. Whether the call was carried out is unknown: do "
+        "not call again; tell the user. The server's log holds the details.",
+    },
+}
 _HEADER: Final = "X-Request-Id"
 _USABLE: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -42,8 +53,12 @@ class Correlation:
         request_id = given if _USABLE.fullmatch(given) else str(ULID())
         scope.setdefault("state", {})["request_id"] = request_id
 
+        begun = False
+
         async def answer(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 MutableHeaders(scope=message)[_HEADER] = request_id
                 if message["status"] >= 400:
                     self._refused(message["status"])
@@ -51,11 +66,15 @@ class Correlation:
                     logger.info("request refused", extra=fields)
             await send(message)
 
-        if not self._traced:
-            await self._app(scope, receive, answer)
-            return
-        token = otel.attach(extract(dict(headers)))
+        token = otel.attach(extract(dict(headers))) if self._traced else None
         try:
             await self._app(scope, receive, answer)
+        except Exception as error:  # noqa: BLE001 - uvicorn would log the error's text, in which a request may stand
+            frames = "".join(traceback.format_tb(error.__traceback__))
+            fields = {"error": type(error).__name__, "request_id": request_id, "frames": frames}
+            logger.error("bug in the service", extra=fields)  # noqa: TRY400
+            if not begun:
+                await JSONResponse(_BUG, 500)(scope, receive, answer)
         finally:
-            otel.detach(token)
+            if token is not None:
+                otel.detach(token)

@@ -13,7 +13,7 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from customerio_track_mcp.track import Region, RequestFailedError, TrackClient, TrackError
+from customerio_track_mcp.track import RateLimitedError, Region, RequestFailedError, TrackClient, TrackError
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +40,8 @@ class Readiness:
 
     async def is_ready(self) -> bool:
         """Whether calls should be sent here."""
+        if self._draining:
+            return False
         async with self._lock:
             if not self._draining and anyio.current_time() >= self._valid_until:
                 self._know(await self._ask())
@@ -63,6 +65,9 @@ async def in_the_way(client: TrackClient, region: Region | None) -> str:
     """
     try:
         answer = (await client.find_region()).body
+    except RateLimitedError:
+        # It knows us, and the replicas beside us would fare no better.
+        return ""
     except RequestFailedError as error:
         return f"{type(error).__name__} {error.status or ''}".strip()
     except TrackError as error:

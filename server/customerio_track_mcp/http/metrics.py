@@ -58,7 +58,7 @@ class Metrics(Observer):
             registry=self._registry,
         )
         self._in_flight = self._gauge("calls_in_flight", "Requests to the MCP endpoint that are at work.")
-        self._shared = self._gauge("rate_budget_shared", "Processes whose rate budget is shared through the storage.")
+        self._lost = self._gauge("rate_budget_lost", "Processes that keep to their share since the storage is away.")
         for tool in SCOPE_OF_TOOL:
             self._calls.labels(tool, Outcome.OK.value)
 
@@ -73,8 +73,8 @@ class Metrics(Observer):
         self._in_flight.set(number)
 
     def shared(self, shared: bool) -> None:
-        """Know whether the rate budget is shared."""
-        self._shared.set(shared)
+        """Know whether the rate budget is shared, or lost."""
+        self._lost.set(not shared)
 
     def refused(self, status: int) -> None:
         """Count a request that got an error status."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-import anyio
-
 from customerio_track_mcp.budgets import rate_budget
 from customerio_track_mcp.calls import CallRecord
-from customerio_track_mcp.http.access import Access, caller_of
+from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.app import http_app
 from customerio_track_mcp.http.health import Readiness, in_the_way
 from customerio_track_mcp.http.metrics import Metrics
@@ -21,6 +19,7 @@ from customerio_track_mcp.http.settings import HttpSettings
 from customerio_track_mcp.logs import call_log
 from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.signals import signals
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.tracing import Traced, tracing
 from customerio_track_mcp.track import Observer
@@ -54,14 +53,14 @@ class Service:
         self,
         listener: socket.socket,
         ready: Callable[[], None],
-        parent_gone: Callable[[], Awaitable[None]] = anyio.sleep_forever,
+        signals: Callable[[], AsyncIterator[None]] = signals,
     ) -> None:
         """Serve until a signal ends it; see `serve`.
 
         Args:
             listener: a socket that listens.
             ready: called once requests are answered.
-            parent_gone: returns when the process that started this one is no more.
+            signals: what ends it; SIGTERM and SIGINT, unless somebody else hears of them for it.
 
         Raises:
             BadSettingsError: a setting can't be used.
@@ -84,7 +83,10 @@ class Service:
             )
             readiness = Readiness(await self._probe(stack))
             server = build_server(
-                Tools(client, self.settings.allow_reserved_keys), self.note, caller_of=caller_of, on_call=on_call
+                Tools(client, self.settings.allow_reserved_keys),
+                self.note,
+                caller_of=self.access.caller_of,
+                on_call=on_call,
             )
             app = http_app(
                 server,
@@ -102,7 +104,7 @@ class Service:
                 ready=ready,
                 drain=readiness.drain,
                 end_calls=client.stop,
-                parent_gone=parent_gone,
+                signals=signals,
             )
 
     async def _probe(self, stack: AsyncExitStack) -> Callable[[], Awaitable[str]]:

@@ -65,6 +65,7 @@ class StaticTokens:
         self._given = list(_read(re.split(r"[,\n]", given or ""), "CUSTOMERIO_HTTP_TOKENS: entry", problems))
         self._file = file
         self._in_file: list[_Entry] = []
+        self._problems: list[str] = []
         self._signature: tuple[int, ...] | None = None
         self._read_at = 0
         if file is not None:
@@ -97,13 +98,13 @@ class StaticTokens:
         problems: list[str] = []
         try:
             stat = self._file.stat()
-            settled = self._read_at - stat.st_mtime_ns > _SETTLED_AFTER_NS
+            settled = self._read_at - stat.st_ctime_ns > _SETTLED_AFTER_NS
             # A file that had just been written when it was read may have changed since without a trace in its times.
             if settled and self._signature == _signature(self._file):
                 return
-            before = self._in_file
+            before = (self._in_file, self._problems)
             self._read_file(self._file, problems)
-            if before != self._in_file:
+            if before != (self._in_file, self._problems):
                 logger.warning("tokens file read again", extra={"tokens": len(self._in_file)})
                 for problem in problems:
                     logger.error("tokens file: a line was left out", extra={"problem": problem})
@@ -112,18 +113,19 @@ class StaticTokens:
                 logger.error(  # noqa: TRY400 - the kind is enough, once
                     "tokens file can't be read: none of its tokens is valid", extra={"error": type(error).__name__}
                 )
-            self._in_file, self._signature = [], None
+            self._in_file, self._problems, self._signature = [], [], None
 
     def _read_file(self, file: Path, problems: list[str]) -> None:
         self._read_at, self._signature = time.time_ns(), _signature(file)
         lines = file.read_text(encoding="utf-8").splitlines()
         uncommented = (line.partition("#")[0] for line in lines)
         self._in_file = list(_read(uncommented, "CUSTOMERIO_HTTP_TOKENS_FILE: line", problems))
+        self._problems = problems
 
 
 def _signature(file: Path) -> tuple[int, ...]:
     stat = file.stat()
-    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 def _read(entries: Iterable[str], where: str, problems: list[str]) -> Iterator[_Entry]:

@@ -3,7 +3,7 @@
 from customerio_track_mcp.track.budget import LocalRateBudget, RateBudget
 from customerio_track_mcp.track.client import TrackClient
 from customerio_track_mcp.track.connection import Credentials, Patience
-from customerio_track_mcp.track.delivery import Receipt
+from customerio_track_mcp.track.delivery import Progress, Receipt
 from customerio_track_mcp.track.errors import (
     InvalidArgumentsError,
     MissingCredentialsError,
@@ -34,6 +34,7 @@ __all__ = [
     "Observer",
     "Patience",
     "Problem",
+    "Progress",
     "RateBudget",
     "RateLimitedError",
     "Receipt",

@@ -12,7 +12,7 @@ from typing import Self
 from customerio_track_mcp.track import requests
 from customerio_track_mcp.track.budget import LocalRateBudget, RateBudget
 from customerio_track_mcp.track.connection import Connection, Credentials, Patience
-from customerio_track_mcp.track.delivery import Delivery, Receipt
+from customerio_track_mcp.track.delivery import Delivery, Progress, Receipt
 from customerio_track_mcp.track.hosts import Region
 from customerio_track_mcp.track.identifiers import IdType
 from customerio_track_mcp.track.observer import Observer
@@ -109,6 +109,6 @@ class TrackClient:
         """
         return await self.send(requests.find_region())
 
-    async def send(self, request: TrackRequest) -> Receipt:
+    async def send(self, request: TrackRequest, progress: Progress | None = None) -> Receipt:
         """Send a request that `requests` has built; see `Delivery.deliver`."""
-        return await self._delivery.deliver(request)
+        return await self._delivery.deliver(request, progress)

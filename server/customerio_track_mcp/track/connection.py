@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final, NamedTuple
@@ -97,18 +98,29 @@ class Connection:
         if self._credentials is None:
             raise MissingCredentialsError("no Site ID or no API key is configured")
 
-    async def attempt(self, request: TrackRequest) -> Confirmation:
+    async def attempt(self, request: TrackRequest, sent: Callable[[], None]) -> Confirmation:
         """Put `request` on the wire once.
+
+        Args:
+            request: what to send.
+            sent: called when the first byte of it is about to go out.
 
         Raises:
             RequestFailedError: no confirmation came.
         """
+
+        async def trace(event: str, info: object) -> None:
+            del info
+            if event.endswith(".send_request_headers.started"):
+                sent()
+
         try:
             response = await self._http.request(
                 request.method,
                 self._base_url + request.path,
                 content=request.content,
                 headers={"Content-Type": "application/json"} if request.content else None,
+                extensions={"trace": trace},
             )
         except httpx.RequestError as error:
             raise read_transport_error(error) from error

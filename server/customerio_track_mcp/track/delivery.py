@@ -41,7 +41,15 @@ class Receipt:
 
 
 @dataclass(slots=True)
-class _Progress:
+class Progress:
+    """How far a request has come; filled in while it is under way.
+
+    Attributes:
+        attempts: how many times the request was tried, or is being tried.
+        outcome_unknown: whether it may have been carried out without a confirmation.
+        last_failure: why the last attempt failed; None where none has.
+    """
+
     attempts: int = 0
     outcome_unknown: bool = False
     last_failure: RequestFailedError | None = None
@@ -66,8 +74,12 @@ class Delivery:
         self._in_flight: set[anyio.CancelScope] = set()
         self._backoff = wait_exponential_jitter(multiplier=patience.first_backoff, max=8, jitter=patience.first_backoff)
 
-    async def deliver(self, request: TrackRequest) -> Receipt:
+    async def deliver(self, request: TrackRequest, progress: Progress | None = None) -> Receipt:
         """Send a request until it is confirmed, refused, or the attempts or the time budget run out.
+
+        Args:
+            request: what to send.
+            progress: filled in on the way, for who wants to know even if the wait is given up.
 
         Raises:
             MissingCredentialsError: nothing was sent.
@@ -75,7 +87,7 @@ class Delivery:
             RequestFailedError: no confirmation came; `outcome_unknown` tells whether it may have been carried out.
         """
         self._connection.require_credentials()
-        progress = _Progress()
+        progress = progress or Progress()
         try:
             return await self._within_time(request, progress)
         except TimeoutError:
@@ -89,7 +101,7 @@ class Delivery:
         for scope in self._in_flight:
             scope.deadline = anyio.current_time()
 
-    async def _within_time(self, request: TrackRequest, progress: _Progress) -> Receipt:
+    async def _within_time(self, request: TrackRequest, progress: Progress) -> Receipt:
         if self._stopped:
             raise TimeoutError
         with anyio.fail_after(self._patience.time_budget) as scope:
@@ -99,7 +111,7 @@ class Delivery:
             finally:
                 self._in_flight.discard(scope)
 
-    async def _retry(self, request: TrackRequest, progress: _Progress) -> Receipt:
+    async def _retry(self, request: TrackRequest, progress: Progress) -> Receipt:
         attempts = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, RequestFailedError) and error.retryable),
             wait=self._pause,
@@ -111,18 +123,24 @@ class Delivery:
         async for attempt in attempts:
             with attempt:
                 asked = anyio.current_time()
-                await self._budget.acquire()
-                self._observer.waited(anyio.current_time() - asked)
+                try:
+                    await self._budget.acquire()
+                finally:
+                    self._observer.waited(anyio.current_time() - asked)
                 body = await self._attempt(request, progress)
         return Receipt(attempts=progress.attempts, body=body, event_id=request.event_id)
 
-    async def _attempt(self, request: TrackRequest, progress: _Progress) -> dict[str, object]:
+    async def _attempt(self, request: TrackRequest, progress: Progress) -> dict[str, object]:
         progress.attempts += 1
-        # Until the attempt has failed in a way that says otherwise, running out of time leaves it open.
-        unknown_before, progress.outcome_unknown = progress.outcome_unknown, True
+        unknown_before = progress.outcome_unknown
+
+        def sent() -> None:
+            # From here on, running out of time leaves it open; waiting for a connection does not.
+            progress.outcome_unknown = True
+
         with self._observer.attempting(request, progress.attempts) as attempt:
             try:
-                confirmation = await self._connection.attempt(request)
+                confirmation = await self._connection.attempt(request, sent)
             except RequestFailedError as failure:
                 attempt.status = failure.status
                 progress.outcome_unknown = unknown_before or failure.outcome_unknown
@@ -136,7 +154,7 @@ class Delivery:
         asked = failure.retry_after if isinstance(failure, RequestFailedError) else None
         return max(self._backoff(state), asked or 0.0)
 
-    def _out_of_time(self, progress: _Progress) -> RequestFailedError:
+    def _out_of_time(self, progress: Progress) -> RequestFailedError:
         ended = "this server is stopping: the call was ended" if self._stopped else self._budget_ran_out
         error = StoppedError if self._stopped else TimeBudgetExceededError
         if progress.attempts == 0:
@@ -154,7 +172,7 @@ def _plural(attempts: int) -> str:
     return "attempt" if attempts == 1 else "attempts"
 
 
-def _told(error: RequestFailedError, request: TrackRequest, progress: _Progress) -> RequestFailedError:
+def _told(error: RequestFailedError, request: TrackRequest, progress: Progress) -> RequestFailedError:
     error.attempts = progress.attempts
     error.outcome_unknown = progress.outcome_unknown
     error.event_id = request.event_id

@@ -14,7 +14,7 @@ import anyio
 from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import StorageError
+from limits.errors import ConfigurationError, StorageError
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _ANSWER_WITHIN: Final = 0.25
 """Seconds that Redis has to answer: a budget must not cost more than what it is there to protect."""
+_PERMITS_LAST: Final = 0.5
+"""Seconds within which permits have to be used: later they would be beyond another second's budget."""
 _ASK_AGAIN_AFTER: Final = 2.0
 """Seconds to leave a Redis alone that did not answer."""
 
@@ -54,15 +56,7 @@ class SharedRateBudget:
         fallback: RateBudget,
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._connections: ConnectionPool = ConnectionPool.from_url(
-            url, socket_timeout=_ANSWER_WITHIN, socket_connect_timeout=_ANSWER_WITHIN
-        )
-        storage = RedisStorage(
-            f"async+{url}",
-            implementation="redispy",
-            key_prefix="customerio-track-mcp",
-            connection_pool=self._connections,  # type: ignore[arg-type]  # documented so
-        )
+        self._connections, storage = _storage(url)
         self._window = SlidingWindowCounterRateLimiter(storage)
         self._item = _per_window(requests_per_second)
         self._key = key
@@ -71,31 +65,53 @@ class SharedRateBudget:
         self._on_change = on_change
         self._shared: bool | None = None
         self._ask_again_at = -math.inf
+        self._waiting = 0
+        self._permits, self._permits_end = 0, -math.inf
+        self._most_at_once = max(1, self._item.amount // 10)
         # Requests of one process ask in the order in which they came, and one question at a time.
         self._turn = anyio.Lock()
 
     async def acquire(self) -> None:
         """Return when the next request may go."""
-        async with self._turn:
-            while anyio.current_time() >= self._ask_again_at:
-                try:
-                    with anyio.fail_after(2 * _ANSWER_WITHIN):
-                        granted = await self._window.hit(self._item, self._key)
-                except (StorageError, RedisError, OSError, TimeoutError) as error:
-                    self._lost(error)
-                    break
-                self._found()
-                if granted:
-                    return
+        self._waiting += 1
+        try:
+            async with self._turn:
+                if not await self._shared_permit():
+                    # In the same queue: who waits here must not be let go beside the shared budget when it is back.
+                    await self._fallback.acquire()
+        finally:
+            self._waiting -= 1
+
+    async def _shared_permit(self) -> bool:
+        """Wait for a permit of the shared budget; False where Redis is lost."""
+        while anyio.current_time() >= self._ask_again_at:
+            if self._permits and anyio.current_time() < self._permits_end:
+                self._permits -= 1
+                return True
+            # Several at once, for those who wait behind: or a distant Redis would bound us to one for each round trip.
+            wanted = min(self._waiting, self._most_at_once)
+            try:
+                with anyio.fail_after(2 * _ANSWER_WITHIN):
+                    while wanted and not await self._window.hit(self._item, self._key, cost=wanted):
+                        wanted //= 2
+            except (StorageError, RedisError, OSError, TimeoutError) as error:
+                await self._lost(error)
+                return False
+            self._found()
+            self._permits, self._permits_end = wanted, anyio.current_time() + _PERMITS_LAST
+            if not wanted:
                 await anyio.sleep(self._pause)
-        await self._fallback.acquire()
+        return False
 
     async def aclose(self) -> None:
         """Close the connections to Redis."""
         await self._connections.disconnect()
 
-    def _lost(self, error: Exception) -> None:
+    async def _lost(self, error: Exception) -> None:
         self._ask_again_at = anyio.current_time() + _ASK_AGAIN_AFTER
+        # A connection that is kept would lead to the same server, though its name may mean another one by now.
+        with anyio.move_on_after(_ANSWER_WITHIN):
+            await self._connections.disconnect()
         if self._shared is not False:
             # The error's text may hold the URL, and so a password.
             logger.warning("rate budget storage lost: this process keeps to its share", extra={"error": _kind(error)})
@@ -110,6 +126,24 @@ class SharedRateBudget:
     def _tell(self, *, shared: bool) -> None:
         self._shared = shared
         self._on_change(shared)
+
+
+def _storage(url: str) -> tuple[ConnectionPool, RedisStorage]:
+    try:
+        connections: ConnectionPool = ConnectionPool.from_url(
+            url, socket_timeout=_ANSWER_WITHIN, socket_connect_timeout=_ANSWER_WITHIN
+        )
+        # What a URL asks for is judged when a connection is made of it.
+        connections.make_connection()  # type: ignore[no-untyped-call]
+        storage = RedisStorage(
+            f"async+{url}",
+            implementation="redispy",
+            key_prefix="customerio-track-mcp",
+            connection_pool=connections,  # type: ignore[arg-type]  # documented so
+        )
+    except (TypeError, ConfigurationError) as error:
+        raise ValueError("no URL of a Redis") from error
+    return connections, storage
 
 
 def _per_window(requests_per_second: float) -> RateLimitItem:
