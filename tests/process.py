@@ -35,7 +35,9 @@ def run(*arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) 
 
 
 @contextmanager
-def running(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
+def running(
+    *arguments: str, env: Mapping[str, str] | None = None, own_group: bool = False
+) -> Iterator[subprocess.Popen[str]]:
     """The command while it runs; killed at the end if it has not ended by then."""
     with subprocess.Popen(
         [*COMMAND, *arguments],
@@ -44,6 +46,7 @@ def running(*arguments: str, env: Mapping[str, str] | None = None) -> Iterator[s
         stderr=subprocess.PIPE,
         env=env if env is not None else environment(),
         encoding="utf-8",
+        start_new_session=own_group,
     ) as process:
         try:
             yield process

@@ -6,8 +6,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import redis
 
@@ -55,6 +55,13 @@ class RedisServer:
                 return bool(client.ping())
         except redis.RedisError:
             return False
+
+
+@contextmanager
+def redis_client(server: RedisServer) -> Iterator[redis.Redis]:
+    """A client for an administrator."""
+    with redis.Redis(port=server.port, socket_timeout=5) as client:
+        yield client
 
 
 @asynccontextmanager

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from aiohttp import web
@@ -20,8 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from customerio_track_mcp.environment import BadSettingsError
 from customerio_track_mcp.tracing import tracing
 from tests.http_service.serving import HEADERS, call, payload_in
-from tests.process import environment, running, stdio_parameters, url_told
-from tests.scripted import ScriptedServer, answer, close
+from tests.process import environment, run, running, stdio_parameters, url_told
+from tests.scripted import ScriptedServer, answer, close, hang
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -140,9 +142,78 @@ def test_without_the_extra_the_start_says_what_to_install(monkeypatch: pytest.Mo
         pass
 
 
-@pytest.mark.parametrize("variables", [{}, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "true"}])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_SDK_DISABLED": "true"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://x", "OTEL_TRACES_EXPORTER": "none"},
+    ],
+)
 def test_nothing_is_exported_unless_asked(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with tracing() as exported:
         assert not exported
+
+
+@pytest.mark.parametrize("transport", ["http", "stdio"])
+async def test_a_collector_that_hangs_does_not_hold_up_the_end(scripted: ScriptedServer, transport: str) -> None:
+    async with ScriptedServer() as hanging:
+        hanging.acts = [hang] * 100
+        env = environment(track_url=scripted.url, api_key="site:key") | {"OTEL_EXPORTER_OTLP_ENDPOINT": hanging.url}
+        arguments = ["http", "--port", "0"] if transport == "http" else []
+        with running(*arguments, env=env) as process:
+            if transport == "http":
+                url = await to_thread.run_sync(url_told, process, "listening")
+                async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
+                    assert payload_in(await http.post(url, json=call()))["success"]
+            else:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}) + "\n")
+                process.stdin.flush()
+                await to_thread.run_sync(process.stdout.readline)
+            process.terminate()
+            with anyio.fail_after(30):
+                assert await to_thread.run_sync(process.wait, abandon_on_cancel=True) == 0
+        assert hanging.requests
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: grpc is not there"),
+        ({"OTEL_BSP_SCHEDULE_DELAY": "0"}, "a variable of OpenTelemetry can't be used"),
+    ],
+)
+@pytest.mark.parametrize("command", [["http", "--port", "0"], []])
+def test_variables_that_can_t_be_obeyed_are_told(command: list[str], variables: dict[str, str], told: str) -> None:
+    env = environment(api_key="site:key") | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"} | variables
+    ended = run(*command, env=env)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+    assert told in ended.stderr
+
+
+def test_propagators_that_are_not_there_stop_nothing() -> None:
+    assert run(env=environment(api_key="site:key") | {"OTEL_PROPAGATORS": "b3"}).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, "customerio-track-mcp"),
+        ({"OTEL_SERVICE_NAME": ""}, "customerio-track-mcp"),
+        ({"OTEL_SERVICE_NAME": "mine"}, "mine"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=mine"}, "mine"),
+    ],
+)
+async def test_the_service_is_named_as_the_variables_say(
+    collector: Collector, scripted: ScriptedServer, variables: dict[str, str], name: str
+) -> None:
+    parameters = stdio_parameters(track_url=scripted.url, api_key="site:key")
+    assert parameters.env is not None
+    parameters.env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url} | variables
+    async with Client(parameters) as client:
+        await client.list_tools()
+    assert f'string_value: "{name}"' in collector.text

@@ -72,3 +72,13 @@ def test_the_documents_name_every_metric_and_outcome() -> None:
     documented = set(re.findall(r"^\| `(\w+?)(?:_total)?(?:\{[\w,]*\})?` \|", table, re.MULTILINE))
     assert documented == {family.name for family in Metrics()._registry.collect()}
     assert {outcome for outcome in Outcome if f"`{outcome}`" not in table} == set()
+
+
+async def test_waits_that_come_to_nothing_are_counted_too(scripted: ScriptedServer) -> None:
+    async with serving(scripted.url, {"rate_limit": 0.5, "time_budget": 0.2}) as http:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(lambda: http.post("/mcp", json=call()))
+        told = (await http.get("/metrics")).text
+    assert "rate_budget_wait_seconds_count 3.0" in told
+    assert 'outcome="out_of_time",tool="send_event"} 2.0' in told

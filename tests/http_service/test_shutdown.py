@@ -150,3 +150,41 @@ async def test_a_caller_who_sends_half_a_request_does_not_hold_up_the_end(sandbo
             await stream.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
             process.send_signal(signal.SIGTERM)
             assert await ended(process) == 0
+
+
+async def test_a_third_signal_ends_everything(scripted: ScriptedServer) -> None:
+    """From Python 3.12.1 on, asyncio's servers wait for every connection at their end."""
+    scripted.acts = [hang]
+    with service(scripted.url, http_body_timeout="600", http_grace_period="600", http_drain_delay="300") as process:
+        url = httpx.URL(url_told(process, "listening on"))
+        async with await anyio.connect_tcp("127.0.0.1", url.port or 0) as stream:
+            await stream.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+            for _ in range(3):
+                process.send_signal(signal.SIGTERM)
+                await anyio.sleep(0.2)  # signals of one kind that come together are one
+            assert await ended(process) == 0
+
+
+async def test_calls_that_wait_for_a_connection_are_told_that_nothing_was_sent(scripted: ScriptedServer) -> None:
+    """The pool has 64 connections: what waits for one of them has not been sent, and is not unknown."""
+    scripted.acts = [hang] * 80
+    replies: list[httpx.Response] = []
+    settings = {"http_grace_period": "0", "http_max_in_flight_per_caller": "100", "rate_limit": "10000"}
+    with service(scripted.url, **settings) as process:
+        url = url_told(process, "listening on")
+        async with anyio.create_task_group() as tasks:
+            for _ in range(80):
+                tasks.start_soon(send, url, replies)
+            await until(lambda: len(scripted.requests) == 64)
+            metrics = url.replace("/mcp", "/metrics")
+
+            async def all_there() -> bool:
+                async with client() as http:
+                    return "calls_in_flight 80.0" in (await http.get(metrics)).text
+
+            await until(all_there)
+            process.send_signal(signal.SIGTERM)
+        assert await ended(process) == 0
+    errors = [payload_in(reply)["error"] for reply in replies]
+    assert sum("Whether the event was recorded is unknown" in error for error in errors) == len(scripted.requests) == 64
+    assert sum("The request was not carried out" in error for error in errors) == 16

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
+import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import anyio
 import httpx
 import pytest
+from anyio import to_thread
 from mcp import Client
 
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.http_service.serving import HEADERS, PING, call, payload_in
+from tests.http_service.serving import HEADERS, PING, TOKEN, call, payload_in
 from tests.http_service.test_shutdown import ended
 from tests.process import environment, run, running, url_told
+from tests.scripted import ScriptedServer, answer_when
 from tests.waiting import until
 
 
 def service(track_url: str, **settings: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Two workers, in a process group of their own as a terminal or a service manager would have them."""
     env = environment(track_url=track_url, api_key="sandbox:sandbox", **settings)
-    return running("http", "--port", "0", "--workers", "2", env=env)
+    return running("http", "--port", "0", "--workers", "2", env=env, own_group=True)
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[int]:
@@ -119,3 +124,118 @@ async def test_the_sandbox_is_one_for_all_workers() -> None:
         async with httpx.AsyncClient(trust_env=False) as http:
             state = (await http.get(f"{sandbox}/_sandbox/state")).json()
         assert len(state["events"]) == 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_signal_to_the_whole_group_is_one_signal(scripted: ScriptedServer, number: signal.Signals) -> None:
+    """Ctrl-C in a terminal, and what some service managers do."""
+    go = anyio.Event()
+    scripted.acts = [answer_when(go)]
+    replies: list[httpx.Response] = []
+    with service(scripted.url) as process:
+        url = url_told(process, "listening on")
+
+        async def send() -> None:
+            replies.append(await post(url, call()))
+
+        async def refused() -> bool:
+            try:
+                await post(url)
+            except httpx.ConnectError:
+                return True
+            except httpx.TransportError:
+                pass  # it was in the queue of a socket that was being closed
+            return False
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            await scripted.received.wait()
+            os.killpg(process.pid, number)
+            # With the workers, the supervisor too lets go of the socket: nobody waits there for an answer.
+            await until(refused)
+            go.set()
+        assert payload_in(replies[0])["success"]
+        assert await ended(process) == 0
+
+
+async def test_a_third_signal_ends_workers_that_hang(sandbox: RunningSandbox) -> None:
+    with service(sandbox.url) as process:
+        url_told(process, "listening on")
+        workers = workers_of(process)
+        os.kill(workers[0], signal.SIGSTOP)
+        for _ in range(3):
+            process.send_signal(signal.SIGTERM)
+            await anyio.sleep(0.2)  # signals of one kind that come together are one
+        assert await ended(process) == 1
+        await until(lambda: not any(map(alive, workers)))
+
+
+def started(command: list[str], settings: dict[str, str], folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, env=settings, cwd=folder, stderr=subprocess.PIPE, encoding="utf-8")
+
+
+async def test_workers_take_no_module_from_the_folder_they_are_started_in(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "aiolimiter.py").write_text("raise SystemExit('taken from the folder')", encoding="utf-8")
+    settings = environment(track_url=sandbox.url, api_key="sandbox:sandbox")
+    command = [sys.executable, "-P", "-m", "customerio_track_mcp", "http", "--port", "0", "--workers", "2"]
+    with started(command, settings, tmp_path) as process:
+        try:
+            assert (await post(url_told(process, "listening on"))).status_code == 200
+        finally:
+            process.terminate()
+
+
+async def test_a_worker_that_can_t_be_started_again_costs_the_others_nothing(
+    scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    """As when an environment is upgraded under the service."""
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
+    bed = f"import sys; sys.executable = {str(python)!r}; sys.argv[0] = 'x'; "
+    run_it = "from customerio_track_mcp.__main__ import main; raise SystemExit(main())"
+    settings = environment(track_url=scripted.url, api_key="site:key")
+    settings["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    command = [sys.executable, "-c", bed + run_it, "http", "--port", "0", "--workers", "2"]
+    with started(command, settings, tmp_path) as process:
+        try:
+            url = url_told(process, "listening on")
+            python.unlink()
+            os.kill(workers_of(process)[0], signal.SIGKILL)
+            assert process.stderr is not None
+            assert "a worker died; another takes its place" in process.stderr.readline()
+            assert "a worker can't be started error=FileNotFoundError" in process.stderr.readline()
+            assert payload_in(await post(url, call()))["success"]
+            python.symlink_to(sys.executable)
+            await until(lambda: len(workers_of(process)) == 2)
+        finally:
+            process.terminate()
+
+
+def test_without_a_place_for_their_counts_the_start_says_so() -> None:
+    settings = environment() | {"PROMETHEUS_MULTIPROC_DIR": "/nonexistent"}
+    ended_run = run("http", "--port", "0", "--sandbox", env=settings)
+    assert ended_run.returncode == 1
+    assert "can't be started" in ended_run.stderr
+    assert "Traceback" not in ended_run.stderr
+
+
+async def test_in_json_every_line_is_json_and_told_once(sandbox: RunningSandbox) -> None:
+    env = environment(track_url=sandbox.url, api_key="no-site-id", log_format="json", http_tokens=f"ann {TOKEN}")
+    with running("http", "--host", "0.0.0.0", "--port", "0", "--workers", "2", env=env) as process:
+        url_told(process, "listening on")
+        process.terminate()
+        _, rest = await to_thread.run_sync(process.communicate)
+    env |= {"CUSTOMERIO_HTTP_TOKENS": ""}
+    with running(
+        "http", "--host", "0.0.0.0", "--port", "0", "--workers", "2", "--allow-unauthenticated", env=env
+    ) as process:
+        assert process.stderr is not None
+        first = [json.loads(process.stderr.readline())["event"] for _ in range(4)]
+    told = [json.loads(line)["event"] for line in rest.splitlines()]
+    assert len(told) == 1
+    assert told[0].startswith("answers requests that are addressed to: ")
+    assert first[0].startswith("CUSTOMERIO_SITE_ID is not set")
+    assert first[1].startswith("listening on")
+    assert first[3].startswith("WARNING: everybody")

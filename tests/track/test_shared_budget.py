@@ -9,14 +9,16 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import anyio
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
 from customerio_track_mcp.budgets import rate_budget
 from customerio_track_mcp.environment import BadSettingsError
 from customerio_track_mcp.settings import Settings
 from customerio_track_mcp.track import Credentials, LocalRateBudget, TrackClient
 from customerio_track_mcp.track.shared_budget import SharedRateBudget, _per_window
-from tests.redis_server import REDIS_SERVER, RedisServer, redis_server
+from tests.redis_server import REDIS_SERVER, RedisServer, redis_client, redis_server
 from tests.scripted import ScriptedServer
+from tests.waiting import until
 
 pytestmark = pytest.mark.skipif(
     REDIS_SERVER is None and "REQUIRE_REDIS" not in os.environ, reason="there is no redis-server"
@@ -134,7 +136,88 @@ async def test_a_redis_that_is_not_there_at_the_start_fails_no_call(
     assert "secret-password" not in caplog.text
 
 
-@pytest.mark.parametrize("url", ["redis://localhost:x/0", "redis://[::1/0"])
+async def test_who_waited_without_redis_does_not_go_beside_the_budget_when_it_is_back(redis: RedisServer) -> None:
+    granted: list[float] = []
+    budget = SharedRateBudget(redis.url, "key", 20, LocalRateBudget(20))
+
+    async def spend() -> None:
+        await budget.acquire()
+        granted.append(anyio.current_time())
+
+    async with aclosing(budget), anyio.create_task_group() as tasks:
+        await budget.acquire()
+        redis.kill()
+        for _ in range(60):
+            tasks.start_soon(spend)
+        await until(lambda: len(granted) >= 10)
+        await redis.start()
+        for _ in range(60):
+            tasks.start_soon(spend)
+    # 120 at 20 a second, of which a second's worth may go at once each time that another budget takes over.
+    assert granted[-1] - granted[0] >= 3.5
+
+
+async def test_a_distant_redis_does_not_starve_the_budget(redis: RedisServer) -> None:
+    """Asked once for each request, a Redis at 50 ms would let 20 go in a second."""
+    asked = 0
+
+    async def forward(client: SocketStream) -> None:
+        async with (
+            client,
+            await anyio.connect_tcp("127.0.0.1", redis.port) as server,
+            anyio.create_task_group() as pair,
+        ):
+
+            async def relay(source: SocketStream, target: SocketStream, delay: float) -> None:
+                nonlocal asked
+                async for part in source:
+                    asked += delay > 0
+                    await anyio.sleep(delay)
+                    await target.send(part)
+                pair.cancel_scope.cancel()
+
+            pair.start_soon(relay, client, server, 0.05)
+            pair.start_soon(relay, server, client, 0)
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port = listener.extra(SocketAttribute.local_port)  # noqa: S610 - no Django here
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, forward)
+        async with budgets(f"redis://127.0.0.1:{port}/0", 1, rate=200, share=1) as (budget,):
+            await seconds_to_spend(100, budget)
+        tasks.cancel_scope.cancel()
+    assert asked < 40
+
+
+async def test_after_a_failover_the_new_server_is_found(redis: RedisServer) -> None:
+    """The demoted server goes on answering, and says that it is read-only."""
+    shared: list[bool] = []
+    async with aclosing(SharedRateBudget(redis.url, "key", 1000, LocalRateBudget(1000), shared.append)) as budget:
+        await budget.acquire()
+        with redis_client(redis) as admin:
+            admin.replicaof("127.0.0.1", "1")
+        await budget.acquire()
+        assert shared == [True, False]
+        # The next one is made anew, so that the name is looked up again.
+        assert not any(connection.is_connected for connection in budget._connections._available_connections)
+        with redis_client(redis) as admin:
+            admin.replicaof("NO", "ONE")
+        with anyio.fail_after(30):
+            while shared[-1] is False:
+                await budget.acquire()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost:x/0",
+        "redis://[::1/0",
+        "redis://localhost/0?ssl_cert_reqs=none",
+        "redis://localhost/0?timeout=3",
+        "redis://localhost/0?ssl=true",
+        "redis://:6379",
+    ],
+)
 async def test_a_storage_that_can_t_be_used_is_told_without_its_password(url: str) -> None:
     settings = Settings(api_key="site:key", rate_limit_storage=url.replace("//", "//user:secret@"))
     with pytest.raises(BadSettingsError, match="CUSTOMERIO_RATE_LIMIT_STORAGE: is no URL of a Redis") as raised:
