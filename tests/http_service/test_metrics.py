@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import anyio
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from customerio_track_mcp.calls import Outcome
@@ -65,6 +66,16 @@ async def test_label_values_are_bounded() -> None:
     assert "'other'" in told
     assert "'404'" in told
     assert "799" not in told
+
+
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}])
+async def test_a_web_page_elsewhere_does_not_read_them(headers: dict[str, str]) -> None:
+    async with serving("http://127.0.0.1:1") as http:
+        assert (await http.get("/metrics")).status_code == 200
+        assert (await http.get("/metrics", headers=headers)).status_code in (403, 421)
+    async with serving("http://127.0.0.1:1", tokens=f"prometheus {TOKEN} metrics:read") as http:
+        reply = await http.get("/metrics", headers=bearer(TOKEN) | {"Host": "10.0.0.7:8000"})
+        assert reply.status_code == 200
 
 
 def test_the_documents_name_every_metric_and_outcome() -> None:

@@ -12,11 +12,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from mcp.server import Server
+from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
+from mcp.server.transport_security import TransportSecurityMiddleware, TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -65,10 +67,11 @@ def http_app(
     """
     # Answers may be event streams: only so does the SDK notice, in the protocol of 2026, a caller who has left, and
     # cancel the call.
+    security = _addressed_to(host, settings)
     sessions = StreamableHTTPSessionManager(
         server,
         stateless=True,
-        security_settings=_addressed_to(host, settings),
+        security_settings=security,
         max_request_body_size=settings.max_body_bytes,
     )
     endpoint: ASGIApp = access.challenge(StreamableHTTPASGIApp(sessions))
@@ -87,7 +90,7 @@ def http_app(
             Route(PATH, endpoint),
             Route("/healthz", healthz),
             Route("/readyz", readyz(readiness)),
-            Route("/metrics", access.guard_metrics(metrics.app())),
+            Route("/metrics", access.guard_metrics(_Addressed(metrics.app(), security))),
             *access.routes,
         ],
         middleware=_for_web_pages(settings),
@@ -141,6 +144,22 @@ def _for_web_pages(settings: HttpSettings) -> list[Middleware]:
             expose_headers=["X-Request-Id", "WWW-Authenticate", "Retry-After"],
         )
     ]
+
+
+class _Addressed:
+    """Answers only requests that are addressed to this service, where nobody has to prove who they are.
+
+    (With a token, a scraper may address a replica as it likes: a web page has none.)
+    """
+
+    def __init__(self, app: ASGIApp, settings: TransportSecuritySettings) -> None:
+        self._app = app
+        self._security = TransportSecurityMiddleware(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = isinstance(scope.get("user"), AuthenticatedUser)
+        refusal = None if known else await self._security.validate_request(Request(scope), is_post=False)
+        await (refusal or self._app)(scope, receive, send)
 
 
 class _Plain:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -10,11 +9,10 @@ from contextlib import contextmanager
 from typing import Final
 
 import anyio
-import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from customerio_track_mcp.http.deadlines import impatient_protocol
 from customerio_track_mcp.http.settings import HttpSettings
 from customerio_track_mcp.signals import signals
 
@@ -49,7 +47,7 @@ async def serve(
     """
     config = uvicorn.Config(
         app,
-        http=_impatient(settings.body_timeout),
+        http=impatient_protocol(settings.body_timeout),
         log_config=None,
         access_log=False,
         server_header=False,
@@ -110,71 +108,3 @@ class _Uvicorn(uvicorn.Server):
                 yield
         else:
             yield
-
-
-def _impatient(seconds: float) -> type[H11Protocol]:
-    """Uvicorn's protocol, with the time-outs that uvicorn lacks: none of its own ends what a caller draws out.
-
-    A caller has so many seconds for a request's head, for what is left of a request that was answered before it was
-    complete, and to take an answer.
-    """
-
-    class Impatient(H11Protocol):
-        _head: asyncio.TimerHandle | None = None
-        _taking: asyncio.TimerHandle | None = None
-
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            self._watch_reading()
-
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
-            self._watch_reading()
-
-        def on_response_complete(self) -> None:
-            super().on_response_complete()
-            self._watch_reading()
-            if self.transport.get_write_buffer_size():
-                self._watch_writing()
-
-        def pause_writing(self) -> None:
-            super().pause_writing()
-            self._watch_writing()
-
-        def resume_writing(self) -> None:
-            super().resume_writing()
-            self._stop_watching_writing()
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            super().connection_lost(exc)
-            self._stop_watching_reading()
-            self._stop_watching_writing()
-
-        def _watch_reading(self) -> None:
-            state = self.conn.their_state
-            answered = self.cycle is not None and self.cycle.response_complete
-            if state is not h11.IDLE and not (state is h11.SEND_BODY and answered):
-                self._stop_watching_reading()
-            elif self._head is None and not self.transport.is_closing():
-                self._head = self.loop.call_later(seconds, self.transport.close)
-
-        def _stop_watching_reading(self) -> None:
-            if self._head is not None:
-                self._head.cancel()
-                self._head = None
-
-        def _watch_writing(self) -> None:
-            if self._taking is None:
-                self._taking = self.loop.call_later(seconds, self._give_up_writing)
-
-        def _give_up_writing(self) -> None:
-            self._taking = None
-            if self.transport.get_write_buffer_size():
-                self.transport.abort()
-
-        def _stop_watching_writing(self) -> None:
-            if self._taking is not None:
-                self._taking.cancel()
-                self._taking = None
-
-    return Impatient
