@@ -19,6 +19,7 @@ from tests.process import KEY, environment, run, running, url_told
 from tests.scripted import ScriptedServer, answer
 
 EMAIL = "somebody@private.example"
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 async def lines_of(scripted: ScriptedServer, log_format: str, **settings: str) -> list[str]:
@@ -110,6 +111,7 @@ def test_a_value_cannot_break_a_line_of_text() -> None:
 
 async def test_nothing_that_a_caller_chose_gets_into_a_line(scripted: ScriptedServer) -> None:
     env = environment(track_url=scripted.url, api_key=f"site:{KEY}", log_level="debug")
+    env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": scripted.url}
     with running("http", "--port", "0", env=env) as process:
         url = await to_thread.run_sync(url_told, process, "listening")
         async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
@@ -118,6 +120,7 @@ async def test_nothing_that_a_caller_chose_gets_into_a_line(scripted: ScriptedSe
                 {"Origin": f"https://{EMAIL}:secret"},
                 {"baggage": f"{EMAIL}, +49 151 1234"},
                 {"traceparent": EMAIL, "tracestate": EMAIL},
+                {"traceparent": TRACE, "tracestate": f"odd {EMAIL}"},
                 {"X-Request-Id": EMAIL},
                 {"MCP-Protocol-Version": EMAIL},
                 {"Mcp-Session-Id": EMAIL},
@@ -126,8 +129,9 @@ async def test_nothing_that_a_caller_chose_gets_into_a_line(scripted: ScriptedSe
             ):
                 await http.post(url, json=call(), headers=headers)
             meta = call()
-            meta["params"]["_meta"] = {"baggage": f"{EMAIL}, +49 151 1234", "traceparent": EMAIL}
-            await http.post(url, json=meta)
+            for trace in ({"traceparent": EMAIL}, {"traceparent": TRACE, "tracestate": f"odd {EMAIL}"}):
+                meta["params"]["_meta"] = {"baggage": f"{EMAIL}, +49 151 1234"} | trace
+                await http.post(url, json=meta)
             await http.get(f"{url}/{EMAIL}")
         process.terminate()
         _, told = await to_thread.run_sync(process.communicate)

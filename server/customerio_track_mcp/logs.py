@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 
 LogFormat = Literal["text", "json"]
 
+_REPEAT_WHAT_CALLERS_WROTE: Final = (
+    "mcp.server.transport_security",  # Host and Origin; that a request was refused is told by us
+    "opentelemetry.trace",  # the state of a trace
+    "opentelemetry.propagators",
+    "opentelemetry.baggage",
+)
 _OURS: Final = "customerio_track_mcp"
 _OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -34,8 +40,8 @@ def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     handler.addFilter(_add_caller)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OURS).setLevel(level)
-    # It repeats what a caller wrote into Host and Origin; that a request was refused is told by us.
-    logging.getLogger("mcp.server.transport_security").setLevel(logging.CRITICAL)
+    for name in _REPEAT_WHAT_CALLERS_WROTE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def call_log(hash_key: bytes) -> OnCall:

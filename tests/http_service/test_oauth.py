@@ -117,6 +117,30 @@ async def test_elliptic_curve_keys_serve_too(sandbox: RunningSandbox, issuer: Au
         assert (await http.post("/mcp", json=call(), headers=bearer(issuer.token()))).status_code == 200
 
 
+@pytest.mark.parametrize(("algorithm", "status"), [("RS256", 200), ("RS512", 200), ("PS256", 200), ("HS256", 401)])
+async def test_a_key_need_not_name_its_algorithm(
+    sandbox: RunningSandbox, issuer: AuthorizationServer, algorithm: str, status: int
+) -> None:
+    key = UnnamedKey("first")
+    issuer.keys = [key]
+    token = issuer.token()
+    if algorithm == "HS256":
+        token = signed_with_the_public_key(issuer)
+    elif algorithm != "RS256":
+        claims = jwt.decode(token, options={"verify_signature": False})
+        token = jwt.encode(claims, key.private, algorithm, headers={"kid": "first"})
+    async with protected(sandbox, issuer) as http:
+        assert (await http.post("/mcp", json=call(), headers=bearer(token))).status_code == status
+
+
+class UnnamedKey(Key):
+    """A key that does not say which algorithm it is for."""
+
+    @property
+    def published(self) -> dict[str, Any]:
+        return {name: value for name, value in super().published.items() if name != "alg"}
+
+
 async def test_who_has_no_token_is_told_where_to_get_one(sandbox: RunningSandbox, issuer: AuthorizationServer) -> None:
     async with protected(sandbox, issuer, required_scopes="mcp") as http:
         reply = await http.post("/mcp", json=TOOLS_LIST)
@@ -295,13 +319,18 @@ async def test_whatever_comes_in_the_place_of_keys_old_ones_serve_on(
     assert len(scripted.requests) == 3
 
 
-async def test_who_has_a_known_key_does_not_wait_for_an_unknown_one(scripted: ScriptedServer) -> None:
+async def test_who_has_a_known_key_does_not_wait_for_an_unknown_one(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with authorization_server() as issuer, anyio.create_task_group() as tasks:
         scripted.acts = [answer(200, json.dumps({"keys": [key.published for key in issuer.keys]})), hang]
         verifier = verifier_of(issuer, f"{scripted.url}/jwks")
         assert await verifier.verify(issuer.token()) is not None
         tasks.start_soon(verifier.verify, issuer.token(Key("unknown")))
         await until(lambda: len(scripted.requests) == 2)
+        assert await verifier.verify(issuer.token()) is not None
+        # Not even where it is no longer fresh.
+        monkeypatch.setattr("customerio_track_mcp.http.keys._FRESH_SECONDS", 0)
         assert await verifier.verify(issuer.token()) is not None
         tasks.cancel_scope.cancel()
 

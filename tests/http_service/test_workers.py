@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import AbstractContextManager
 from pathlib import Path
+from socket import create_server
 
 import anyio
 import httpx
@@ -17,6 +18,7 @@ import pytest
 from anyio import to_thread
 from mcp import Client
 
+from customerio_track_mcp.http.workers import Workers
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.http_service.serving import HEADERS, PING, TOKEN, call, payload_in
 from tests.http_service.test_shutdown import ended
@@ -239,3 +241,27 @@ async def test_in_json_every_line_is_json_and_told_once(sandbox: RunningSandbox)
     assert first[0].startswith("CUSTOMERIO_SITE_ID is not set")
     assert first[1].startswith("listening on")
     assert first[3].startswith("WARNING: everybody")
+
+
+async def test_a_worker_that_hangs_while_another_can_t_start_is_not_waited_for(tmp_path: Path) -> None:
+    """The first one to be started says that it can't; the other neither starts nor listens."""
+    first = tmp_path / "first"
+    script = (
+        "import os, sys, time\n"
+        f"try: os.close(os.open({str(first)!r}, os.O_CREAT | os.O_EXCL))\n"
+        "except FileExistsError: time.sleep(600)\n"
+        "sys.exit(2)\n"
+    )
+    gone: list[int] = []
+    with create_server(("127.0.0.1", 0)) as listener, anyio.fail_after(60):
+        workers = Workers(
+            [sys.executable, "-c", script],
+            2,
+            dict(os.environ),
+            listener,
+            seconds_to_drain=0,
+            seconds_to_end=0.5,
+            ended=gone.append,
+        )
+        assert await workers.run(lambda: None) == 2
+    assert len(gone) == 2

@@ -336,3 +336,16 @@ async def test_cancelling_a_call_closes_its_connection_at_once(scripted: Scripte
             await scripted.client_left.wait()
         assert (await client.track("42", "seen again")).attempts == 1
     assert len(scripted.requests) == 2
+
+
+@pytest.mark.parametrize("act", [hang, close])
+async def test_what_a_proxy_did_not_let_through_was_not_sent(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch, act: Act
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", scripted.url)
+    scripted.acts = [act]
+    patience = Patience(time_budget=0.3, max_attempts=1)
+    async with TrackClient(CREDENTIALS, "https://track.example.invalid", patience=patience) as client:
+        error = await failure_of(client)
+    assert [request.line for request in scripted.requests] == ["CONNECT track.example.invalid:443 HTTP/1.1"]
+    assert not error.outcome_unknown

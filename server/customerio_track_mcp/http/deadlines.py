@@ -44,6 +44,8 @@ def impatient_protocol(seconds: float) -> type[H11Protocol]:
         def resume_writing(self) -> None:
             super().resume_writing()
             self._stop_watching_writing()
+            if self.transport.get_write_buffer_size():
+                self._watch_writing()
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)

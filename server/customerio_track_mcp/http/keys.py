@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import httpx
@@ -40,27 +40,36 @@ class Keys:
     def __init__(self, url: str, cooldown: float) -> None:
         self._url = url
         self._cooldown = cooldown
-        self._keys: Mapping[str, PyJWK] = {}
+        self._keys: Mapping[str, PyJWK | dict[str, Any]] = {}
         self._fetched_at = -math.inf
         self._fetch_again_at = -math.inf
         self._failed = False
         self._fetching = anyio.Lock()
 
-    async def find(self, key_id: str) -> PyJWK | None:
+    async def find(self, key_id: str, algorithm: str) -> PyJWK | None:
         """The key of that id; None where the authorization server has none.
+
+        Args:
+            key_id: the `kid` of a token.
+            algorithm: the token's, for a key that names none.
 
         Raises:
             KeysUnavailableError: that can't be told.
+            PyJWTError: the key is not one for that algorithm.
         """
-        if self._age() > _FRESH_SECONDS or key_id not in self._keys:
+        known = key_id in self._keys and self._age() <= _SERVE_SECONDS
+        # While somebody else fetches, a key that is only no longer fresh will do.
+        if not known or (self._age() > _FRESH_SECONDS and not self._fetching.locked()):
             await self._refresh()
         if self._age() > _SERVE_SECONDS:
             raise KeysUnavailableError
         key = self._keys.get(key_id)
-        if key is None and self._failed:
-            # It may be a new key, which could not be fetched.
-            raise KeysUnavailableError
-        return key
+        if key is None:
+            if self._failed:
+                # It may be a new key, which could not be fetched.
+                raise KeysUnavailableError
+            return None
+        return key if isinstance(key, PyJWK) else PyJWK(key, algorithm)
 
     def _age(self) -> float:
         return anyio.current_time() - self._fetched_at
@@ -92,6 +101,9 @@ class Keys:
         return body
 
 
-def _usable(body: bytes) -> Mapping[str, PyJWK]:
-    keys = PyJWKSet.from_dict(json.loads(body)).keys
-    return {key.key_id: key for key in keys if key.key_id and key.public_key_use in ("sig", None)}
+def _usable(body: bytes) -> Mapping[str, PyJWK | dict[str, Any]]:
+    """The keys for signatures, by their ids; those that name no algorithm (RFC 7517, section 4.4) as they came."""
+    told = json.loads(body)
+    usable = {key.key_id for key in PyJWKSet.from_dict(told).keys if key.public_key_use in ("sig", None)}
+    named = (key for key in told["keys"] if key.get("kid") in usable - {None})
+    return {key["kid"]: PyJWK(key) if key.get("alg") else key for key in named}

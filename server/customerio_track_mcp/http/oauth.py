@@ -51,8 +51,11 @@ class JwtVerifier:
         if token.count(".") != 2 or len(token) > _LONGEST:
             return None
         try:
-            key_id = jwt.get_unverified_header(token).get("kid")
-            key = await self._keys.find(key_id) if isinstance(key_id, str) else None
+            header = jwt.get_unverified_header(token)
+            key_id, algorithm = header.get("kid"), header.get("alg")
+            if not isinstance(key_id, str) or algorithm not in ALGORITHMS:
+                return None
+            key = await self._keys.find(key_id, algorithm)
             if key is None:
                 return None
             claims: dict[str, Any] = jwt.decode(

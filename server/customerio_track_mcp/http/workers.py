@@ -76,6 +76,7 @@ class Workers:
             started = [anyio.Event() for _ in range(self._number)]
             tasks.start_soon(self._pass_signals_on)
             tasks.start_soon(self._stop_accepting)
+            tasks.start_soon(self._end_in_time)
             async with anyio.create_task_group() as workers:
                 for event in started:
                     workers.start_soon(self._keep_alive, event)
@@ -105,6 +106,8 @@ class Workers:
                 stderr=None,
                 env=self._environment,
                 pass_fds=[self._listener.fileno()],
+                # Out of the group that a terminal signals: the worker is told by us, and even while it starts.
+                start_new_session=True,
             )
         except OSError as error:
             logger.error("a worker can't be started", extra={"error": type(error).__name__})  # noqa: TRY400
@@ -134,16 +137,22 @@ class Workers:
         await self._tell_all()
 
     async def _pass_signals_on(self) -> None:
+        """Hand on two signals: the second ends the calls. A third one ends everything."""
         with stop_signals() as next_signal:
-            await next_signal()
-            await self._tell_all()
-            # A second signal ends the calls, a third one everything; so does the time.
-            with anyio.move_on_after(self._seconds_to_end):
+            for _ in range(2):
                 await next_signal()
                 await self._tell_all()
-                await next_signal()
-            for process in list(self._running):
-                process.kill()
+            await next_signal()
+            self._kill_all()
+
+    async def _end_in_time(self) -> None:
+        await self._stopping.wait()
+        await anyio.sleep(self._seconds_to_end)
+        self._kill_all()
+
+    def _kill_all(self) -> None:
+        for process in list(self._running):
+            process.kill()
 
     async def _tell_all(self) -> None:
         self._stopping.set()

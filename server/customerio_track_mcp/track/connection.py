@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import httpx
 
@@ -109,9 +109,9 @@ class Connection:
             RequestFailedError: no confirmation came.
         """
 
-        async def trace(event: str, info: object) -> None:
-            del info
-            if event.endswith(".send_request_headers.started"):
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            # What goes to a proxy first, to be let through, is not the request.
+            if event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
                 sent()
 
         try:

@@ -132,18 +132,19 @@ class Delivery:
 
     async def _attempt(self, request: TrackRequest, progress: Progress) -> dict[str, object]:
         progress.attempts += 1
-        unknown_before = progress.outcome_unknown
+        unknown_before, was_sent = progress.outcome_unknown, False
 
         def sent() -> None:
+            nonlocal was_sent
             # From here on, running out of time leaves it open; waiting for a connection does not.
-            progress.outcome_unknown = True
+            was_sent = progress.outcome_unknown = True
 
         with self._observer.attempting(request, progress.attempts) as attempt:
             try:
                 confirmation = await self._connection.attempt(request, sent)
             except RequestFailedError as failure:
                 attempt.status = failure.status
-                progress.outcome_unknown = unknown_before or failure.outcome_unknown
+                progress.outcome_unknown = unknown_before or (was_sent and failure.outcome_unknown)
                 progress.last_failure = failure
                 raise
             attempt.status = confirmation.status

@@ -23,7 +23,7 @@ from customerio_track_mcp.track.budget import RateBudget
 logger = logging.getLogger(__name__)
 
 _ANSWER_WITHIN: Final = 0.25
-"""Seconds that Redis has to answer: a budget must not cost more than what it is there to protect."""
+"""Seconds that Redis has for each answer: a budget must not cost more than what it is there to protect."""
 _PERMITS_LAST: Final = 0.5
 """Seconds within which permits have to be used: later they would be beyond another second's budget."""
 _ASK_AGAIN_AFTER: Final = 2.0
@@ -91,9 +91,8 @@ class SharedRateBudget:
             # Several at once, for those who wait behind: or a distant Redis would bound us to one for each round trip.
             wanted = min(self._waiting, self._most_at_once)
             try:
-                with anyio.fail_after(2 * _ANSWER_WITHIN):
-                    while wanted and not await self._window.hit(self._item, self._key, cost=wanted):
-                        wanted //= 2
+                while wanted and not await self._hit(wanted):
+                    wanted //= 2
             except (StorageError, RedisError, OSError, TimeoutError) as error:
                 await self._lost(error)
                 return False
@@ -102,6 +101,11 @@ class SharedRateBudget:
             if not wanted:
                 await anyio.sleep(self._pause)
         return False
+
+    async def _hit(self, cost: int) -> bool:
+        # A new connection takes several questions; each of them has its own time-out, on the socket.
+        with anyio.fail_after(8 * _ANSWER_WITHIN):
+            return await self._window.hit(self._item, self._key, cost=cost)
 
     async def aclose(self) -> None:
         """Close the connections to Redis."""
