@@ -159,10 +159,22 @@ async def test_a_third_signal_ends_everything(scripted: ScriptedServer) -> None:
         url = httpx.URL(url_told(process, "listening on"))
         async with await anyio.connect_tcp("127.0.0.1", url.port or 0) as stream:
             await stream.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
-            for _ in range(3):
-                process.send_signal(signal.SIGTERM)
-                await anyio.sleep(0.2)  # signals of one kind that come together are one
+            # Signals of one kind that come together are one: so each waits for what the one before it did.
+            process.send_signal(signal.SIGTERM)
+            await until(lambda: answers(url, 503))
+            process.send_signal(signal.SIGTERM)
+            await until(lambda: answers(url, None))
+            process.send_signal(signal.SIGTERM)
             assert await ended(process) == 0
+
+
+async def answers(url: httpx.URL, status: int | None) -> bool:
+    """Whether `/readyz` answers with that status; None is no answer at all."""
+    async with client() as http:
+        try:
+            return (await http.get(url.copy_with(path="/readyz"))).status_code == status
+        except httpx.TransportError:
+            return status is None
 
 
 async def test_calls_that_wait_for_a_connection_are_told_that_nothing_was_sent(scripted: ScriptedServer) -> None:
