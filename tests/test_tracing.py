@@ -24,6 +24,7 @@ from customerio_track_mcp.tracing import tracing
 from tests.http_service.serving import HEADERS, call, payload_in
 from tests.process import environment, run, running, stdio_parameters, url_told
 from tests.scripted import ScriptedServer, answer, close, hang
+from tests.web_app import listening
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
@@ -61,14 +62,8 @@ async def collecting() -> AsyncIterator[Collector]:
     collector = Collector()
     app = web.Application()
     app.router.add_post("/v1/traces", collector.receive)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    collector.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app) as collector.url:
         yield collector
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture

@@ -82,27 +82,6 @@ class Caller:
         return self.tools is None or tool in self.tools
 
 
-@dataclass(frozen=True, slots=True)
-class CallRecord:
-    """A tool call that has ended.
-
-    Attributes:
-        tool: its name.
-        outcome: how it ended.
-        seconds: how long it took.
-        attempts: how many times the Track API was asked.
-        person: the identifier of the person that it was about; personal data.
-        people: how many people it was about.
-    """
-
-    tool: str
-    outcome: Outcome
-    seconds: float
-    attempts: int = 0
-    person: str | None = None
-    people: int = 0
-
-
 @dataclass(slots=True)
 class Notes:
     """What a tool writes down about a call while it is at work, so that even a call that is cut off can be told of.
@@ -118,6 +97,21 @@ class Notes:
     progress: Progress = field(default_factory=Progress)
     person: str | None = None
     people: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallRecord:
+    """A tool call that has ended.
+
+    Attributes:
+        tool: its name.
+        seconds: how long it took.
+        notes: what the tool wrote down about it.
+    """
+
+    tool: str
+    seconds: float
+    notes: Notes
 
 
 OnCall = Callable[[CallRecord], None]

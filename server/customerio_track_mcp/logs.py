@@ -53,16 +53,17 @@ def call_log(hash_key: bytes) -> OnCall:
     """
 
     def log(call: CallRecord) -> None:
+        notes = call.notes
         fields: dict[str, object] = {
             "tool": call.tool,
-            "outcome": call.outcome.value,
-            "attempts": call.attempts,
+            "outcome": notes.outcome.value,
+            "attempts": notes.progress.attempts,
             "ms": round(call.seconds * 1000, 1),
         }
-        if call.person is not None:
-            fields["person"] = hmac.new(hash_key, call.person.encode(), hashlib.sha256).hexdigest()[:16]
-        elif call.people:
-            fields["people"] = call.people
+        if notes.person is not None:
+            fields["person"] = hmac.new(hash_key, notes.person.encode(), hashlib.sha256).hexdigest()[:16]
+        elif notes.people:
+            fields["people"] = notes.people
         logger.info("tool call", extra=fields)
 
     return log

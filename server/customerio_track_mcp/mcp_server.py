@@ -197,16 +197,7 @@ async def _call(
         logger.error("bug in a tool", extra={"tool": name, "error": type(error).__name__, "frames": frames})  # noqa: TRY400
         return _bug(entry, error)
     finally:
-        on_call(
-            CallRecord(
-                name,
-                notes.outcome,
-                time.perf_counter() - started,
-                notes.progress.attempts,
-                notes.person,
-                notes.people,
-            )
-        )
+        on_call(CallRecord(name, time.perf_counter() - started, notes))
 
 
 def _forbidden(entry: _Entry, caller: Caller) -> ToolOutput:

@@ -12,6 +12,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
+from tests.web_app import listening
+
 AUDIENCE = "https://mcp.example.com/mcp"
 
 
@@ -97,11 +99,5 @@ async def authorization_server() -> AsyncIterator[AuthorizationServer]:
     app.router.add_get("/jwks", server._jwks)
     app.router.add_get("/.well-known/oauth-authorization-server", server._metadata)
     app.router.add_post("/token", server._token)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app) as server.url:
         yield server
-    finally:
-        await runner.cleanup()

@@ -15,6 +15,7 @@ from prometheus_client.multiprocess import mark_process_dead
 
 from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.app import PATH, hosts_answered, in_url
+from customerio_track_mcp.http.metrics import DIRECTORY_VARIABLE
 from customerio_track_mcp.http.serve import SECONDS_TO_ANSWER
 from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.http.settings import HttpSettings
@@ -91,7 +92,7 @@ async def _supervise(
     if options.sandbox:
         command += ["--sandbox-url", where.base_url]
     with TemporaryDirectory(prefix="customerio-track-mcp-") as counts:
-        environment = dict(os.environ) | {"PROMETHEUS_MULTIPROC_DIR": counts}
+        environment = dict(os.environ) | {DIRECTORY_VARIABLE: counts}
 
         def ended(process_id: int) -> None:
             # What a worker had at work when it died is at work no more.

@@ -104,6 +104,6 @@ class Keys:
 def _usable(body: bytes) -> Mapping[str, PyJWK | dict[str, Any]]:
     """The keys for signatures, by their ids; those that name no algorithm (RFC 7517, section 4.4) as they came."""
     told = json.loads(body)
-    usable = {key.key_id for key in PyJWKSet.from_dict(told).keys if key.public_key_use in ("sig", None)}
-    named = (key for key in told["keys"] if key.get("kid") in usable - {None})
-    return {key["kid"]: PyJWK(key) if key.get("alg") else key for key in named}
+    usable = {key.key_id: key for key in PyJWKSet.from_dict(told).keys if key.public_key_use in ("sig", None)}
+    unnamed = {key.get("kid"): key for key in told["keys"] if not key.get("alg")}
+    return {key_id: unnamed.get(key_id, key) for key_id, key in usable.items() if key_id}

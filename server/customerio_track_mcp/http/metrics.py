@@ -64,9 +64,9 @@ class Metrics(Observer):
 
     def call(self, call: CallRecord) -> None:
         """Count a tool call that has ended."""
-        self._calls.labels(call.tool, call.outcome.value).inc()
+        self._calls.labels(call.tool, call.notes.outcome.value).inc()
         self._seconds.labels(call.tool).observe(call.seconds)
-        self._attempts.labels(call.tool).observe(call.attempts)
+        self._attempts.labels(call.tool).observe(call.notes.progress.attempts)
 
     def in_flight(self, number: int) -> None:
         """Know how many requests are at work."""
