@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import socket
 import subprocess
 from collections.abc import Iterator
 
@@ -10,9 +12,10 @@ import anyio
 import httpx
 import pytest
 from mcp import Client
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.http_service.serving import HEADERS, PING, call, payload_in
+from tests.http_service.serving import HEADERS, PING, call, payload_in, serving
 from tests.process import environment, run, running, url_told
 from tests.scripted import ScriptedServer, hang
 
@@ -150,3 +153,21 @@ def test_a_port_in_use_is_told(service: tuple[subprocess.Popen[str], str]) -> No
     assert ended.returncode == 1
     assert "can't listen there: Address already in use" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_an_answer_does_not_wait_for_acknowledgements(
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which with Nagle's algorithm its second part would do, 40 ms for each call."""
+    at_once: list[int] = []
+    connection_made = H11Protocol.connection_made
+
+    def spy(protocol: H11Protocol, transport: asyncio.Transport) -> None:
+        at_once.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        connection_made(protocol, transport)
+
+    monkeypatch.setattr(H11Protocol, "connection_made", spy)
+    async with serving(scripted.url) as http:
+        assert payload_in(await http.post("/mcp", json=call()))["success"]
+    assert at_once
+    assert all(at_once)
