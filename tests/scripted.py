@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -34,9 +35,14 @@ class RawRequest:
 
 
 class ScriptedServer:
-    """Acts out one `Act` for each request, in order; after the last one, answers 200 and an empty object."""
+    """Acts out one `Act` for each request, in order; after the last one, answers 200 and an empty object.
 
-    def __init__(self) -> None:
+    Args:
+        tls: for https.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.requests: list[RawRequest] = []
         self.acts: list[Act] = []
         self.connections = 0
@@ -47,10 +53,10 @@ class ScriptedServer:
     @property
     def url(self) -> str:
         host, port = self._server.sockets[0].getsockname()[:2]
-        return f"http://{host}:{port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         return self
 
     async def __aexit__(

@@ -39,7 +39,6 @@ def read_answer(response: httpx.Response, secrets: Collection[str]) -> dict[str,
         RequestFailedError: every other answer, as the subclass that says what it means.
     """
     status = response.status_code
-    said = _vendor_text(response, secrets)
     if response.is_success:
         body = _json_object(response)
         if body is None:
@@ -51,6 +50,7 @@ def read_answer(response: httpx.Response, secrets: Collection[str]) -> dict[str,
         return body
     if response.is_redirect:
         raise _redirected(response)
+    said = _vendor_text(response, secrets)
     if status == HTTPStatus.UNAUTHORIZED:
         raise UnauthorizedError(f"the Track API did not accept the credentials (401{said})", status=status)
     retry_after = _retry_after(response)

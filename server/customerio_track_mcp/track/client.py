@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
+import httpx
+
 from customerio_track_mcp.track import requests
 from customerio_track_mcp.track.budget import LocalRateBudget, RateBudget
 from customerio_track_mcp.track.connection import Connection, Credentials, Patience
@@ -38,6 +40,7 @@ class TrackClient:
         max_connections: the connection pool's size.
         patience: time-outs, attempts and the time budget.
         observer: told of waits and attempts.
+        transport: carries requests in the place of the connection pool, and is closed with the client.
     """
 
     def __init__(
@@ -50,9 +53,10 @@ class TrackClient:
         max_connections: int = 64,
         patience: Patience | None = None,
         observer: Observer | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         patience = patience or Patience()
-        self._connection = Connection(credentials, base_url, patience, max_connections)
+        self._connection = Connection(credentials, base_url, patience, max_connections, transport)
         self._delivery = Delivery(
             self._connection, budget or LocalRateBudget(requests_per_second), patience, observer or Observer()
         )

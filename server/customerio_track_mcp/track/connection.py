@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 import httpx
 
 from customerio_track_mcp.track.answers import read_answer, read_transport_error
-from customerio_track_mcp.track.errors import MissingCredentialsError, RejectedError
-from customerio_track_mcp.track.hosts import is_loopback
+from customerio_track_mcp.track.errors import MissingCredentialsError
 from customerio_track_mcp.track.requests import TrackRequest
+from customerio_track_mcp.track.transport import SENDING, transport_to
 
 USER_AGENT: Final = f"customerio-track-mcp/{version('customerio-track-mcp')}"
 
@@ -62,32 +62,36 @@ class Connection:
         base_url: the Track API's base URL.
         patience: its time-outs are taken from here.
         max_connections: the pool's size.
+        transport: carries requests in the place of the pool.
     """
 
     def __init__(
-        self, credentials: Credentials | None, base_url: str, patience: Patience, max_connections: int
+        self,
+        credentials: Credentials | None,
+        base_url: str,
+        patience: Patience,
+        max_connections: int,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._credentials = credentials
         self._secrets = _secrets_of(credentials)
         self._base_url = base_url.rstrip("/")
-        self._http = httpx.AsyncClient(
-            auth=httpx.BasicAuth(credentials.site_id, credentials.api_key) if credentials else None,
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json"},
-            timeout=httpx.Timeout(
-                connect=patience.connect_timeout,
-                read=patience.read_timeout,
-                write=patience.write_timeout,
-                pool=patience.pool_timeout,
-            ),
-            limits=httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections),
-            follow_redirects=False,
-            # A proxy named in the environment has no way to this machine's own loopback.
-            trust_env=not is_loopback(httpx.URL(base_url).host),
-        )
+        self._headers = httpx.Headers({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        if credentials is not None:
+            self._headers["Authorization"] = f"Basic {_basic(credentials)}"
+        self._headers_with_body = httpx.Headers(self._headers)
+        self._headers_with_body["Content-Type"] = "application/json"
+        self._timeout = httpx.Timeout(
+            connect=patience.connect_timeout,
+            read=patience.read_timeout,
+            write=patience.write_timeout,
+            pool=patience.pool_timeout,
+        ).as_dict()
+        self._transport = transport or transport_to(base_url, max_connections)
 
     async def aclose(self) -> None:
         """Close every connection of the pool."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     def require_credentials(self) -> None:
         """Raise where an attempt could not authenticate.
@@ -111,22 +115,25 @@ class Connection:
 
         async def trace(event: str, info: Mapping[str, Any]) -> None:
             # What goes to a proxy first, to be let through, is not the request.
-            if event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+            if event == SENDING and info["request"].method != b"CONNECT":
                 sent()
 
         try:
-            response = await self._http.request(
-                request.method,
-                self._base_url + request.path,
-                content=request.content,
-                headers={"Content-Type": "application/json"} if request.content else None,
-                extensions={"trace": trace},
+            response = await self._transport.handle_async_request(
+                httpx.Request(
+                    request.method,
+                    self._base_url + request.path,
+                    headers=self._headers_with_body if request.content else self._headers,
+                    content=request.content,
+                    extensions={"timeout": self._timeout, "trace": trace},
+                )
             )
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
         except httpx.RequestError as error:
             raise read_transport_error(error) from error
-        except (httpx.InvalidURL, ValueError) as error:
-            # httpx reads a redirect's target even where it is told not to follow it.
-            raise RejectedError("the answer can't be read", outcome_unknown=True) from error
         return Confirmation(response.status_code, read_answer(response, self._secrets))
 
 
@@ -134,5 +141,8 @@ def _secrets_of(credentials: Credentials | None) -> tuple[str, ...]:
     """The API key, in the clear and as it stands in the Authorization header."""
     if credentials is None:
         return ()
-    pair = f"{credentials.site_id}:{credentials.api_key}"
-    return (b64encode(pair.encode()).decode(), credentials.api_key)
+    return (_basic(credentials), credentials.api_key)
+
+
+def _basic(credentials: Credentials) -> str:
+    return b64encode(f"{credentials.site_id}:{credentials.api_key}".encode()).decode()
