@@ -6,7 +6,6 @@ by a keyed hash, with which the lines about one person can be found by who has t
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import logging
@@ -26,6 +25,7 @@ _REPEAT_WHAT_CALLERS_WROTE: Final = (
     "opentelemetry.baggage",
 )
 _OURS: Final = "customerio_track_mcp"
+_QUOTED_WITH: Final = frozenset(' "=')
 _OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -35,6 +35,8 @@ def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     Other packages stay at WARNING whatever `level` says: httpx logs each request's URL, in which a person's
     identifier stands, and the MCP SDK logs messages with their content.
     """
+    # What no line holds need not be found out for each.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json_formatter() if log_format == "json" else _TextFormatter())
     handler.addFilter(_add_caller)
@@ -61,7 +63,7 @@ def call_log(hash_key: bytes) -> OnCall:
             "ms": round(call.seconds * 1000, 1),
         }
         if notes.person is not None:
-            fields["person"] = hmac.new(hash_key, notes.person.encode(), hashlib.sha256).hexdigest()[:16]
+            fields["person"] = hmac.digest(hash_key, notes.person.encode(), "sha256").hex()[:16]
         elif notes.people:
             fields["people"] = notes.people
         logger.info("tool call", extra=fields)
@@ -94,15 +96,17 @@ class _TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
-        fields = (f" {name}={_shown(vars(record)[name])}" for name in vars(record) if name not in _OF_EVERY_RECORD)
+        fields = [f" {name}={_shown(value)}" for name, value in vars(record).items() if name not in _OF_EVERY_RECORD]
         return _printable(super().formatMessage(record)) + "".join(fields)
 
 
 def _printable(text: str) -> str:
     """`text` on one line, without what a terminal would obey: a library's message may repeat what somebody sent."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
 
 
 def _shown(value: object) -> str:
     text = str(value)
-    return text if text.isprintable() and text and not set(text) & set(' "=') else json.dumps(text)
+    return text if text.isprintable() and text and _QUOTED_WITH.isdisjoint(text) else json.dumps(text)

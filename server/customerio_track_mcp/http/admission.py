@@ -12,8 +12,6 @@ from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from customerio_track_mcp.calls import Caller
-
 _BUSY: Final = -32000
 """The first of the JSON-RPC codes that are left to servers."""
 
@@ -60,7 +58,7 @@ class Admission:
 def _who(scope: Scope) -> tuple[str | None, ...]:
     user = scope.get("user")
     if not isinstance(user, AuthenticatedUser):
-        return (Caller().name,)
+        return ("",)
     issuer = (user.access_token.claims or {}).get("iss")
     return (issuer, user.access_token.subject if issuer else user.access_token.client_id)
 

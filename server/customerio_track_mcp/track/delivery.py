@@ -107,30 +107,42 @@ class Delivery:
         with anyio.fail_after(self._patience.time_budget) as scope:
             self._in_flight.add(scope)
             try:
-                return await self._retry(request, progress)
+                return await self._attempts(request, progress)
             finally:
                 self._in_flight.discard(scope)
 
-    async def _retry(self, request: TrackRequest, progress: Progress) -> Receipt:
+    async def _attempts(self, request: TrackRequest, progress: Progress) -> Receipt:
+        try:
+            body = await self._attempt(request, progress)
+        except RequestFailedError as failure:
+            body = await self._retry(request, progress, failure)
+        return Receipt(attempts=progress.attempts, body=body, event_id=request.event_id)
+
+    async def _retry(self, request: TrackRequest, progress: Progress, first: RequestFailedError) -> dict[str, object]:
+        seconds_left = anyio.current_effective_deadline() - anyio.current_time()
         attempts = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, RequestFailedError) and error.retryable),
             wait=self._pause,
-            stop=stop_after_attempt(self._patience.max_attempts) | stop_before_delay(self._patience.time_budget),
+            stop=stop_after_attempt(self._patience.max_attempts) | stop_before_delay(seconds_left),
             before_sleep=_log_failed_attempt,
             sleep=anyio.sleep,
             reraise=True,
         )
+        body: dict[str, object] = {}
         async for attempt in attempts:
             with attempt:
-                asked = anyio.current_time()
-                try:
-                    await self._budget.acquire()
-                finally:
-                    self._observer.waited(anyio.current_time() - asked)
+                # That one was made without tenacity, which most calls then need not pay for.
+                if attempt.retry_state.attempt_number == 1:
+                    raise first
                 body = await self._attempt(request, progress)
-        return Receipt(attempts=progress.attempts, body=body, event_id=request.event_id)
+        return body
 
     async def _attempt(self, request: TrackRequest, progress: Progress) -> dict[str, object]:
+        asked = anyio.current_time()
+        try:
+            await self._budget.acquire()
+        finally:
+            self._observer.waited(anyio.current_time() - asked)
         progress.attempts += 1
         unknown_before, was_sent = progress.outcome_unknown, False
 
