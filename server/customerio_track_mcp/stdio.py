@@ -1,7 +1,8 @@
 """The MCP server over standard input and output, as a host's subprocess.
 
-The SDK's transport writes; reading is ours. It has to end on a signal while a read is pending, to answer what is in
-flight when a host closes its end, and to answer lines that the SDK would pass over and leave a host waiting for.
+In the place of the SDK's transport, since this one has to end on a signal while a read or a write is pending, to answer
+what is in flight when a host closes its end, and to answer lines that the SDK would pass over and leave a host waiting
+for; and since it costs less (`wire`).
 """
 
 from __future__ import annotations
@@ -9,20 +10,14 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from threading import Thread, Timer
-from typing import Any, Final, Protocol, cast
+from collections import Counter, deque
+from threading import Timer
+from typing import Any, Final
 
 import anyio
-import anyio.from_thread
-import anyio.lowlevel
 import mcp_types as types
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
-from anyio.streams.memory import MemoryObjectReceiveStream
 from mcp.server import Server
-from mcp.server.stdio import stdio_server
 from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
@@ -30,10 +25,10 @@ from pydantic import ValidationError
 
 from customerio_track_mcp.signals import on_stop_signal
 from customerio_track_mcp.track.identifiers import utf8_size
+from customerio_track_mcp.wire import LineReader, LineWriter, lines_to_stdout
 
 logger = logging.getLogger(__name__)
 
-_READ_AHEAD: Final = 16
 _SECONDS_TO_STOP: Final = 5
 _MOST_DIGITS: Final = 4000  # Python refuses to read integers of over 4300
 
@@ -59,61 +54,17 @@ async def serve_stdio(server: Server[Any]) -> None:
 
 
 def _exit_soon() -> None:
-    """End the process by force, should a host that does not read keep a write from ending."""
+    """End the process by force, should something that can't be cancelled keep it, such as looking up a name."""
     timer = Timer(_SECONDS_TO_STOP, os._exit, args=(1,))
     timer.daemon = True
     timer.start()
 
 
 async def _serve(server: Server[Any]) -> None:
-    ended = anyio.Event()
-    # The SDK's own reader is given nothing to read.
-    silence = cast("anyio.AsyncFile[str]", _no_lines_until(ended))
-    async with stdio_server(stdin=silence) as (unread, write_stream), unread, _lines_of_stdin() as lines:
-        try:
-            pending = _Pending()
-            answers = _Answers(write_stream, pending)
-            await server.run(_Requests(lines, answers, pending), answers, server.create_initialization_options())
-        finally:
-            ended.set()
-
-
-async def _no_lines_until(ended: anyio.Event) -> AsyncIterator[str]:
-    await ended.wait()
-    nothing: tuple[str, ...] = ()
-    for line in nothing:
-        yield line
-
-
-@asynccontextmanager
-async def _lines_of_stdin() -> AsyncIterator[MemoryObjectReceiveStream[str]]:
-    """The lines of standard input, read by a daemon thread.
-
-    A pending read can't be cancelled: in one of anyio's own threads it would keep the process from ending.
-    """
-    send, receive = anyio.create_memory_object_stream[str](_READ_AHEAD)
-    token = anyio.lowlevel.current_token()
-
-    def read() -> None:
-        with suppress(anyio.RunFinishedError, anyio.BrokenResourceError):
-            try:
-                with os.fdopen(os.dup(0), encoding="utf-8", errors="replace") as lines:
-                    for line in lines:
-                        anyio.from_thread.run(send.send, line, token=token)
-            except OSError as error:
-                logger.warning("standard input can't be read: %s", error.strerror)
-            finally:
-                anyio.from_thread.run_sync(send.close, token=token)
-
-    Thread(target=read, name="stdin", daemon=True).start()
-    with receive:
-        yield receive
-
-
-class _Sink(Protocol):
-    async def send(self, item: SessionMessage, /) -> None: ...
-
-    async def aclose(self) -> None: ...
+    async with lines_to_stdout() as output:
+        pending = _Pending()
+        answers = _Answers(output, pending)
+        await server.run(_Requests(LineReader(0), answers, pending), answers, server.create_initialization_options())
 
 
 class _Pending:
@@ -148,16 +99,16 @@ class _Pending:
 class _Answers(ObjectSendStream[SessionMessage]):
     """The outgoing messages, which tell `pending` of each answer that is on its way."""
 
-    def __init__(self, sink: _Sink, pending: _Pending) -> None:
-        self._sink = sink
+    def __init__(self, output: LineWriter, pending: _Pending) -> None:
+        self._output = output
         self._pending = pending
 
     async def send(self, item: SessionMessage) -> None:
-        await self._sink.send(item)
+        await self._output.send(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode())
         self._pending.answered(item.message)
 
     async def aclose(self) -> None:
-        await self._sink.aclose()
+        """Leave the output open: it is closed when all is written."""
 
 
 class _Requests(ObjectReceiveStream[SessionMessage | Exception]):
@@ -166,18 +117,17 @@ class _Requests(ObjectReceiveStream[SessionMessage | Exception]):
     The SDK cancels what is in flight when the stream ends; a host that closes its end would lose those answers.
     """
 
-    def __init__(self, lines: MemoryObjectReceiveStream[str], answers: _Answers, pending: _Pending) -> None:
-        self._lines = lines
+    def __init__(self, reader: LineReader, answers: _Answers, pending: _Pending) -> None:
+        self._reader = reader
+        self._lines: deque[bytes] = deque()
         self._answers = answers
         self._pending = pending
 
     async def receive(self) -> SessionMessage | Exception:
         while True:
-            try:
-                line = await self._lines.receive()
-            except anyio.EndOfStream:
-                await self._pending.wait_for_none()
-                raise
+            while not self._lines:
+                await self._read_on()
+            line = self._lines.popleft()
             if not line.strip():
                 continue
             try:
@@ -189,7 +139,14 @@ class _Requests(ObjectReceiveStream[SessionMessage | Exception]):
             return SessionMessage(message)
 
     async def aclose(self) -> None:
-        await self._lines.aclose()
+        self._reader.close()
+
+    async def _read_on(self) -> None:
+        try:
+            self._lines.extend(await self._reader.receive())
+        except anyio.EndOfStream:
+            await self._pending.wait_for_none()
+            raise
 
 
 class _NoMessageError(Exception):
@@ -201,7 +158,7 @@ class _NoMessageError(Exception):
         self.answer = types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
 
 
-def _read_message(line: str) -> types.JSONRPCMessage:
+def _read_message(line: bytes) -> types.JSONRPCMessage:
     try:
         return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
@@ -209,7 +166,7 @@ def _read_message(line: str) -> types.JSONRPCMessage:
     # pydantic's reader refuses what JSON allows: half a surrogate pair, deep nesting, very long integers. A tool can
     # tell what is wrong with those.
     try:
-        value = json.loads(line, parse_int=_integer)
+        value = json.loads(line.decode(errors="replace"), parse_int=_integer)
     except (ValueError, RecursionError):
         raise _NoMessageError(None, types.PARSE_ERROR, "Parse error") from None
     try:
