@@ -1,5 +1,6 @@
 """`python -m customerio_track_mcp` is the command `customerio-track-mcp`."""
 
+import gc
 import os
 
 
@@ -8,9 +9,13 @@ def main() -> int:
     # Of what a caller may send along, the trace alone: baggage would be kept, and told in the log where it is odd.
     # OpenTelemetry reads this once, when it is imported, and the MCP SDK imports it.
     os.environ["OTEL_PROPAGATORS"] = "tracecontext"
+    # What is loaded stays to the end: to look through it for garbage is lost time, now and later with each call.
+    gc.disable()
     try:
         from customerio_track_mcp.cli import main as run
 
+        gc.freeze()
+        gc.enable()
         return run()
     except KeyboardInterrupt:
         return 130

@@ -6,6 +6,7 @@ A command imports what only it needs when it runs: a host waits for the start of
 from __future__ import annotations
 
 import argparse
+import gc
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -43,6 +44,7 @@ def stdio(options: argparse.Namespace) -> int:
             client = where.settings.track_client(where.base_url, budget=budget, observer=observer)
             await stack.enter_async_context(client)
             tools = Tools(client, where.settings.allow_reserved_keys)
+            gc.freeze()  # see `__main__`
             await serve_stdio(build_server(tools, where.note, on_call=call_log(where.settings.hash_key)))
 
     anyio.run(run)

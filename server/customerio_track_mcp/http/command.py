@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import socket
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from prometheus_client.multiprocess import mark_process_dead
 
+import customerio_track_mcp.track.exchange  # noqa: F401 - loaded now, and not while the first request waits for it
 from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.app import PATH, hosts_answered, in_url
 from customerio_track_mcp.http.metrics import DIRECTORY_VARIABLE
@@ -59,6 +61,7 @@ async def serve_http(options: argparse.Namespace, settings: HttpSettings) -> int
             note=where.note,
             processes=options.workers,
         )
+        gc.freeze()  # see `__main__`
         if options.descriptor is not None:
             with socket.socket(fileno=options.descriptor) as listener:
                 await service.run(listener, tell_supervisor, signals_of_supervisor)
