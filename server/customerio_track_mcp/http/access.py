@@ -11,6 +11,7 @@ from mcp.server import ServerRequestContext
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend, RequireAuthMiddleware
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
 from starlette.authentication import AuthenticationError
 from starlette.middleware.authentication import AuthenticationMiddleware
@@ -79,7 +80,8 @@ class Access:
         """`app`, which gets nothing from a JWT that lacks a scope for it and could be had with it."""
         if self._jwt is None:
             return app
-        return _Challenge(app, self._settings.required_scopes, self._metadata_url)
+        challenge = _Challenge(app, self._settings.required_scopes, self._metadata_url)
+        return RequestBodyLimitMiddleware(challenge, self._settings.max_body_bytes)
 
     def caller_of(self, context: ServerRequestContext[Any]) -> Caller:
         """Who makes a request that came over HTTP."""

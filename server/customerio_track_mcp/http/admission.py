@@ -1,4 +1,4 @@
-"""How much the service takes on: calls at a time, the size of a request, and the time that a caller has to send it."""
+"""How much the service takes on: calls at a time, and the time that a caller has to send one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -77,17 +76,16 @@ class _GoneError(Exception):
     """The caller left before the request's body was complete."""
 
 
-class BodyLimits:
-    """Reads a request's body whole before anything is done with it: 413 where it is too large, 408 where too slow.
+class BodyDeadline:
+    """Ends the wait for a request's body with 408 where it is too slow to arrive.
 
     Args:
-        app: what gets the body.
-        most_bytes: of the body.
+        app: what reads the body, whole and before it does anything else.
         seconds: for all of it to arrive.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int, seconds: float) -> None:
-        self._app = RequestBodyLimitMiddleware(app, most_bytes)
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

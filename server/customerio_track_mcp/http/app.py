@@ -1,7 +1,7 @@
 """The ASGI application: the MCP endpoint behind its checks, and what operators ask it.
 
-On the way in, a request to `/mcp` is numbered, asked who makes it, counted against the bounds, read whole, and only
-then handed to the SDK, which checks Host and Origin before anything else.
+On the way in, a request to `/mcp` is numbered, asked who makes it, counted against the bounds, given a time to arrive,
+and only then handed to the SDK, which reads it whole, and checks Host and Origin before anything else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from customerio_track_mcp.http.access import Access
-from customerio_track_mcp.http.admission import Admission, BodyLimits
+from customerio_track_mcp.http.admission import Admission, BodyDeadline
 from customerio_track_mcp.http.correlation import Correlation
 from customerio_track_mcp.http.health import Readiness, healthz, readyz
 from customerio_track_mcp.http.metrics import Metrics
@@ -75,7 +75,7 @@ def http_app(
         max_request_body_size=settings.max_body_bytes,
     )
     endpoint: ASGIApp = access.challenge(StreamableHTTPASGIApp(sessions))
-    endpoint = BodyLimits(endpoint, settings.max_body_bytes, settings.body_timeout)
+    endpoint = BodyDeadline(endpoint, settings.body_timeout)
     endpoint = Admission(endpoint, settings.max_in_flight, settings.max_in_flight_per_caller, metrics.in_flight)
     endpoint = Correlation(_Plain(access.guard(endpoint)), metrics.refused, traced=traced)
 
