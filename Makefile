@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint check-types clean
+.PHONY: demo test lint check-types bench clean
 
 demo: .venv/installed
 	$(BIN)/customerio-track-mcp demo
@@ -19,6 +19,10 @@ lint: .venv/installed
 
 check-types: .venv/installed
 	$(BIN)/mypy
+
+# Some ten minutes, and of any use only on a machine with nothing else to do.
+bench: .venv/installed
+	$(BIN)/python -m benchmarks $(ARGS)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -1,0 +1,38 @@
+"""`python -m benchmarks` measures, and prints a table; what it is at is told on standard error."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from benchmarks.footprint import attributes, memory, start
+from benchmarks.report import Report
+from benchmarks.rounds import Effort
+from benchmarks.shares import shares
+from benchmarks.throughput import clients, http, large, stdio
+
+CASES: Final[Mapping[str, Callable[[Report, Effort], Awaitable[None]]]] = {
+    case.__name__: case for case in (start, stdio, http, large, clients, memory, attributes, shares)
+}
+
+
+async def _main() -> None:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("case", nargs="*", help=f"which of {', '.join(CASES)}; all of them by default")
+    parser.add_argument("--quick", action="store_true", help="few and short rounds: to see that it works")
+    options = parser.parse_args()
+    if unknown := set(options.case) - set(CASES):
+        parser.error(f"no case of that name: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+    effort = Effort(rounds=2, seconds=0.3, calls=2000) if options.quick else Effort()
+    report = Report()
+    for name in options.case or CASES:
+        print(f"measuring: {name}", file=sys.stderr)
+        await CASES[name](report, effort)
+    print(report)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main())
