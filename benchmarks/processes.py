@@ -31,7 +31,9 @@ def environment(track_url: str, **others: str) -> Mapping[str, str]:
         "CUSTOMERIO_API_KEY": "site:key",
         "CUSTOMERIO_TRACK_URL": track_url,
         "CUSTOMERIO_RATE_LIMIT": "100000",
-        "CUSTOMERIO_HTTP_MAX_IN_FLIGHT_PER_CALLER": "256",
+        # More than are ever in flight: a caller may have an answer before the call is off the service's count.
+        "CUSTOMERIO_HTTP_MAX_IN_FLIGHT": "1024",
+        "CUSTOMERIO_HTTP_MAX_IN_FLIGHT_PER_CALLER": "1024",
     }
     return {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMERIO_")} | ours | others
 

@@ -23,8 +23,8 @@ class Effort:
         calls: how many calls the memory is watched over.
     """
 
-    rounds: int = 9
-    seconds: float = 2.0
+    rounds: int = 7
+    seconds: float = 1.5
     calls: int = 50_000
 
 

@@ -169,13 +169,14 @@ async def main():
         print("stray", flush=True)
         os.system("echo stray child")
         await output.send(b"wire")
+        print("stray and kept back")
     print("afterwards")
 
 anyio.run(main)
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stdout == "wire\nafterwards\n"
-    assert ended.stderr == "stray\nstray child\n"
+    assert ended.stderr == "stray\nstray child\nstray and kept back\n"
 
 
 def _full(writable: int) -> bool:

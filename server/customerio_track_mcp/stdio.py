@@ -50,6 +50,8 @@ async def serve_stdio(server: Server[Any]) -> None:
             await _serve(server)
         except* BrokenPipeError:
             logger.warning("the host closed standard output")
+        except* OSError:
+            logger.warning("standard output can't be written")
         tasks.cancel_scope.cancel()
 
 

@@ -104,10 +104,13 @@ async def lines_to_stdout() -> AsyncIterator[LineWriter]:
 @contextmanager
 def _standard_output() -> Iterator[int]:
     descriptor = os.dup(1)
-    os.dup2(2, 1)
+    # Where the process was started without standard error, number 2 is anything.
+    os.dup2(2 if sys.stderr is not None else os.open(os.devnull, os.O_WRONLY), 1)
     try:
         yield descriptor
     finally:
+        with suppress(OSError):
+            sys.stdout.flush()
         # Not closed: the thread may still be at a write, and the number must not come to mean another file.
         os.dup2(descriptor, 1)
 

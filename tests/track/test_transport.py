@@ -6,6 +6,9 @@ import asyncio
 import gzip
 import socket
 import ssl
+import threading
+import traceback
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -13,7 +16,14 @@ import httpx
 import pytest
 import trustme
 
-from customerio_track_mcp.track import Credentials, Patience, RequestFailedError, TrackClient, UnavailableError
+from customerio_track_mcp.track import (
+    Credentials,
+    Patience,
+    RequestFailedError,
+    StoppedError,
+    TrackClient,
+    UnavailableError,
+)
 from customerio_track_mcp.track.transport import KeptConnections
 from tests.conftest import IMPATIENT
 from tests.scripted import Act, ScriptedServer, answer, close, hang
@@ -39,7 +49,7 @@ async def failure_of(client: TrackClient) -> RequestFailedError:
     with pytest.raises(RequestFailedError) as caught:
         await client.identify(PERSON)
     assert PERSON not in str(caught.value)
-    assert "ann%40example.com" not in str(caught.value)
+    assert "ann%40example.com" not in "".join(traceback.format_exception(caught.value))
     return caught.value
 
 
@@ -77,6 +87,76 @@ async def test_an_answer_that_stops_half_way_times_out(scripted: ScriptedServer,
         assert (await client.identify(PERSON)).attempts == 1
 
 
+async def test_an_interim_answer_does_not_take_away_the_time_out(scripted: ScriptedServer) -> None:
+    scripted.acts = [raw(b"HTTP/1.1 103 Early Hints\r\n\r\n")]
+    patience = Patience(connect_timeout=0.1, write_timeout=0.1, read_timeout=0.1, max_attempts=1)
+    async with TrackClient(CREDENTIALS, scripted.url, patience=patience) as client:
+        error = await failure_of(client)
+    assert isinstance(error, UnavailableError)
+    assert error.outcome_unknown
+
+
+@pytest.mark.parametrize("host", ["track..example.com", "a" * 70 + ".example.com", ".invalid"])
+async def test_a_host_that_can_be_none_is_no_connection(host: str) -> None:
+    async with TrackClient(CREDENTIALS, f"https://{host}", patience=ONE_ATTEMPT) as client:
+        error = await failure_of(client)
+    assert isinstance(error, UnavailableError)
+    assert not error.outcome_unknown
+
+
+async def test_a_closed_client_sends_nothing(scripted: ScriptedServer) -> None:
+    client = TrackClient(CREDENTIALS, scripted.url, patience=ONE_ATTEMPT)
+    await client.aclose()
+    error = await failure_of(client)
+    assert "the client is closed" in str(error)
+    assert not error.outcome_unknown
+    client = TrackClient(CREDENTIALS, scripted.url, patience=ONE_ATTEMPT)
+    await client.identify(PERSON)
+    await client.aclose()
+    assert "the client is closed" in str(await failure_of(client))
+    assert len(scripted.requests) == 1
+
+
+async def test_a_stop_while_an_attempt_fails_is_told_as_a_stop() -> None:
+    class Stopping(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            client.stop()
+            raise httpx.ConnectError("", request=request)
+
+    async with TrackClient(CREDENTIALS, "http://127.0.0.1:1", transport=Stopping()) as client:
+        assert isinstance(await failure_of(client), StoppedError)
+
+
+async def test_a_connection_that_ends_at_once_never_tells_who_it_was_about() -> None:
+    """aiohttp's words for a body that finds its connection closing hold the URL."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    transport = KeptConnections(trusting, 1)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def say_goodbye() -> None:
+            for _ in range(10):
+                accepted, _ = listener.accept()
+                with context.wrap_socket(accepted, server_side=True) as tls:
+                    tls.setblocking(False)
+                    with suppress(OSError):
+                        tls.unwrap()
+
+        serving = threading.Thread(target=say_goodbye)
+        serving.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        async with TrackClient(CREDENTIALS, url, patience=ONE_ATTEMPT, transport=transport) as client:
+            for _ in range(10):
+                with pytest.raises(RequestFailedError) as caught:
+                    await client.track(PERSON, "seen")
+                assert "ann" not in "".join(traceback.format_exception_only(caught.value))
+        await anyio.to_thread.run_sync(serving.join)
+
+
 @pytest.mark.parametrize(
     "act",
     [
@@ -95,6 +175,12 @@ async def test_an_answer_that_is_none_leaves_a_doubt_and_the_next_call_works(
         error = await failure_of(client)
         assert isinstance(error, UnavailableError)
         assert error.outcome_unknown
+        assert (await client.identify(PERSON)).attempts == 1
+
+
+async def test_an_answer_with_a_long_header_is_read(scripted: ScriptedServer) -> None:
+    scripted.acts = [answer(200, "{}", X="x" * 50_000)]
+    async with TrackClient(CREDENTIALS, scripted.url, patience=ONE_ATTEMPT) as client:
         assert (await client.identify(PERSON)).attempts == 1
 
 
@@ -142,6 +228,39 @@ async def test_a_cancelled_call_frees_its_place(scripted: ScriptedServer) -> Non
             tasks.cancel_scope.cancel()
         assert (await client.identify(PERSON)).attempts == 1
     assert len(scripted.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "unasked",
+    [
+        b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\n\r\n{"stale": "yes!"}',
+        b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        b"H",
+        b"",
+    ],
+)
+async def test_what_came_on_an_idle_connection_answers_no_later_request(
+    scripted: ScriptedServer, unasked: bytes
+) -> None:
+    """Else a call could be told that it was confirmed when it was refused. (Nothing stands for the end.)"""
+    idle, sent = asyncio.Event(), asyncio.Event()
+
+    async def answer_twice(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await answer(200, "{}")(reader, writer)
+        await idle.wait()
+        writer.write(unasked)
+        if not unasked:
+            writer.close()
+        sent.set()
+
+    scripted.acts = [answer_twice, answer(400, "{}")]
+    async with TrackClient(CREDENTIALS, scripted.url, patience=ONE_ATTEMPT) as client:
+        assert (await client.identify(PERSON)).attempts == 1
+        idle.set()
+        await sent.wait()
+        error = await failure_of(client)
+        assert (error.status, error.outcome_unknown) == (400, False)
+    assert (len(scripted.requests), scripted.connections) == (2, 2)
 
 
 async def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

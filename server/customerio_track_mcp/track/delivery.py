@@ -115,6 +115,8 @@ class Delivery:
         try:
             body = await self._attempt(request, progress)
         except RequestFailedError as failure:
+            if self._stopped:
+                raise TimeoutError from failure
             body = await self._retry(request, progress, failure)
         return Receipt(attempts=progress.attempts, body=body, event_id=request.event_id)
 

@@ -67,6 +67,7 @@ class KeptConnections(httpx.AsyncBaseTransport):
         self._certificates = certificates
         self._free = anyio.CapacityLimiter(max_connections)
         self._exchange: Exchange | None = None
+        self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and read the whole of its response.
@@ -74,6 +75,8 @@ class KeptConnections(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: there is no response.
         """
+        if self._closed:
+            raise httpx.ConnectError("the client is closed", request=request)
         exchange = self._exchange or self._open(request.url.scheme)
         try:
             self._free.acquire_on_behalf_of_nowait(request)
@@ -85,7 +88,8 @@ class KeptConnections(httpx.AsyncBaseTransport):
             self._free.release_on_behalf_of(request)
 
     async def aclose(self) -> None:
-        """Close every connection."""
+        """Close every connection. No request gets one afterwards."""
+        self._closed = True
         if self._exchange is not None:
             await self._exchange.aclose()
 
