@@ -9,13 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from benchmarks.footprint import attributes, memory, start
+from benchmarks.parts import parts
 from benchmarks.report import Report
 from benchmarks.rounds import Effort
 from benchmarks.shares import shares
 from benchmarks.throughput import clients, http, large, stdio
 
 CASES: Final[Mapping[str, Callable[[Report, Effort], Awaitable[None]]]] = {
-    case.__name__: case for case in (start, stdio, http, large, clients, memory, attributes, shares)
+    case.__name__: case for case in (start, stdio, http, large, clients, memory, attributes, parts, shares)
 }
 
 
