@@ -63,14 +63,14 @@ async def test_json_is_one_object_a_line(scripted: ScriptedServer) -> None:
     person = hmac.new(b"a key", EMAIL.encode(), hashlib.sha256).hexdigest()[:16]
     failed = {"event": "attempt failed", "attempt": 1, "error": "UnavailableError", "status": 503}
     ended = {"event": "tool call", "tool": "send_event"}
-    assert told[0] == {"level": "WARNING", "logger": "customerio_track_mcp.track.delivery"} | failed | known
-    called = {"level": "INFO", "logger": "customerio_track_mcp.logs"} | ended
+    assert told[0] == {"level": "WARNING", "logger": "customerio_track_mcp.track"} | failed | known
+    called = {"level": "INFO", "logger": "customerio_track_mcp.calls"} | ended
     assert told[1] == called | {"outcome": "ok", "attempts": 2, "person": person} | known
     own_id = told[2].pop("request_id")
     assert re.fullmatch(r"[0-9A-Z]{26}", own_id)
     assert told[2] == called | {"outcome": "invalid_arguments", "attempts": 0} | caller
     told[3].pop("request_id")
-    refused = {"level": "INFO", "logger": "customerio_track_mcp.http.correlation", "event": "request refused"}
+    refused = {"level": "INFO", "logger": "customerio_track_mcp.http", "event": "request refused"}
     assert told[3] == refused | {"status": 401, "method": "POST"}
     assert len(told) == 4
 
@@ -78,7 +78,7 @@ async def test_json_is_one_object_a_line(scripted: ScriptedServer) -> None:
 async def test_text_has_the_same_fields(scripted: ScriptedServer) -> None:
     told = await lines_of(scripted, "text")
     pattern = (
-        r"\S+ \S+ INFO customerio_track_mcp\.logs tool call tool=send_event outcome=ok attempts=1 ms=[\d.]+ "
+        r"\S+ \S+ INFO customerio_track_mcp\.calls tool call tool=send_event outcome=ok attempts=1 ms=[\d.]+ "
         r"person=[0-9a-f]{16} request_id=request-7 caller=shop-agent"
     )
     assert re.fullmatch(pattern, told[0]), told[0]

@@ -14,7 +14,7 @@ from typing import Final, Literal
 
 from customerio_track_mcp.calls import CallRecord, OnCall, current_caller
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.calls")
 
 LogFormat = Literal["text", "json"]
 

@@ -32,7 +32,7 @@ from customerio_track_mcp.contract import (
 )
 from customerio_track_mcp.tools import Tools
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.calls")
 
 INSTRUCTIONS: Final = """\
 Keeps one Customer.io workspace up to date: customer profiles, events, manual segments.

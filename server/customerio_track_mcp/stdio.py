@@ -27,7 +27,7 @@ from customerio_track_mcp.signals import on_stop_signal
 from customerio_track_mcp.track.identifiers import utf8_size
 from customerio_track_mcp.wire import LineReader, LineWriter, lines_to_stdout
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.stdio")
 
 _SECONDS_TO_STOP: Final = 5
 _MOST_DIGITS: Final = 4000  # Python refuses to read integers of over 4300

@@ -20,7 +20,7 @@ from typing import Final
 
 import anyio
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.stdio")
 
 _CHUNK_BYTES: Final = 2**16
 _READ_AHEAD: Final = 4

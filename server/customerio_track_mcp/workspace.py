@@ -20,7 +20,7 @@ from customerio_track_mcp.terminal import say
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.startup")
 
 SANDBOX_PORT: Final = 8765
 

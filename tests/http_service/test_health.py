@@ -35,7 +35,7 @@ async def test_it_is_not_ready_where_the_track_api_does_not_answer_for_the_crede
     scripted: ScriptedServer, act: Act, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     scripted.acts = [act]
-    with caplog.at_level(logging.WARNING, logger="customerio_track_mcp.http.health"):
+    with caplog.at_level(logging.WARNING, logger="customerio_track_mcp.http"):
         async with serving(scripted.url) as http:
             reply = await http.get("/readyz")
             assert (reply.status_code, reply.text) == (503, "not ready\n")

@@ -26,7 +26,7 @@ from customerio_track_mcp.terminal import say
 from customerio_track_mcp.track import is_loopback
 from customerio_track_mcp.workspace import Workspace, workspace
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.http")
 
 
 def forbidden(options: argparse.Namespace, settings: HttpSettings) -> str:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ulid import ULID
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.http")
 
 _BUG: Final = {
     "jsonrpc": "2.0",

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from customerio_track_mcp.track import RateLimitedError, Region, RequestFailedError, TrackClient, TrackError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.http")
 
 _KEPT_SECONDS: Final = {True: 10.0, False: 2.0}
 

@@ -13,7 +13,7 @@ import httpx
 from jwt import PyJWK, PyJWKSet
 from starlette.authentication import AuthenticationError
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.http")
 
 _FETCH_SECONDS: Final = 5.0
 _FETCH_BYTES: Final = 1_048_576

@@ -13,7 +13,7 @@ from mcp.server.auth.provider import AccessToken
 from customerio_track_mcp.http.keys import Keys
 from customerio_track_mcp.http.scopes import TOOL_SCOPES
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.http")
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 """Those with a public key: with the others, who can check a token can make one."""

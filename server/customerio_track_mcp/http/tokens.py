@@ -24,7 +24,7 @@ from customerio_track_mcp.environment import BadSettingsError
 from customerio_track_mcp.http.scopes import METRICS_SCOPE, TOOL_SCOPES
 from customerio_track_mcp.http.settings import CALLER_NAME
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.http")
 
 _SHORTEST: Final = 32
 _DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")

@@ -21,7 +21,7 @@ from anyio.abc import Process
 
 from customerio_track_mcp.signals import stop_signals
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.http")
 
 _READY: Final = b"ready\n"
 _SIGNAL: Final = b"."

@@ -21,7 +21,7 @@ from customerio_track_mcp.sandbox.storage import DataFileError, Storage
 from customerio_track_mcp.sandbox.vendor import Handler, Vendor
 from customerio_track_mcp.sandbox.workspace import Workspace
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.sandbox")
 
 _LARGEST_BODY: Final = 4 * 2**20
 

@@ -22,7 +22,7 @@ from customerio_track_mcp.track.errors import RequestFailedError, StoppedError, 
 from customerio_track_mcp.track.observer import Observer
 from customerio_track_mcp.track.requests import TrackRequest
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.track")
 
 
 @dataclass(frozen=True, slots=True)

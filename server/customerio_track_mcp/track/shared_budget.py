@@ -20,7 +20,7 @@ from redis.exceptions import RedisError
 
 from customerio_track_mcp.track.budget import RateBudget
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("customerio_track_mcp.track")
 
 _ANSWER_WITHIN: Final = 0.25
 """Seconds that Redis has for each answer: a budget must not cost more than what it is there to protect."""
