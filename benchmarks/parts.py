@@ -20,9 +20,9 @@ from customerio_track_mcp.calls import CallRecord, Notes
 from customerio_track_mcp.logs import call_log
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import Credentials, Patience, TrackClient
-from customerio_track_mcp.track.connection import Connection
-from customerio_track_mcp.track.requests import event
-from customerio_track_mcp.track.transport import transport_to
+from customerio_track_mcp.track.operations import event
+from customerio_track_mcp.track.session import Connection
+from customerio_track_mcp.track.transports.pool import transport_to
 
 
 async def parts(report: Report, effort: Effort) -> None:

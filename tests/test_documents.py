@@ -16,10 +16,10 @@ from pydantic.fields import FieldInfo
 from customerio_track_mcp.http.scopes import METRICS_SCOPE, SCOPE_OF_TOOL
 from customerio_track_mcp.http.settings import HttpSettings
 from customerio_track_mcp.http.tokens import StaticTokens
-from customerio_track_mcp.reserved_keys import RESERVED_KEYS
 from customerio_track_mcp.settings import Settings
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import TrackClient
+from customerio_track_mcp.track.validation.reserved_keys import RESERVED_KEYS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,6 +1,10 @@
 import pytest
 
-from customerio_track_mcp.reserved_keys import RESERVED_ATTRIBUTES, RESERVED_EVENT_DATA, reserved_key_problems
+from customerio_track_mcp.track.validation.reserved_keys import (
+    RESERVED_ATTRIBUTES,
+    RESERVED_EVENT_DATA,
+    reserved_key_problems,
+)
 
 
 @pytest.mark.parametrize("key", sorted(RESERVED_ATTRIBUTES))

@@ -36,7 +36,7 @@ async def rate_budget(
         yield share
         return
     try:
-        from customerio_track_mcp.track.shared_budget import SharedRateBudget
+        from customerio_track_mcp.track.rate_limit.redis_limiter import SharedRateBudget
 
         budget = SharedRateBudget(storage, _key(settings, base_url), settings.rate_limit, share, on_change)
     except ImportError:

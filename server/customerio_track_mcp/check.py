@@ -7,7 +7,7 @@ from collections.abc import Callable
 from customerio_track_mcp.advice import explain, mend, sentence
 from customerio_track_mcp.settings import Settings
 from customerio_track_mcp.track import Region, RequestFailedError, TrackError
-from customerio_track_mcp.track.payloads import shorten
+from customerio_track_mcp.track.validation.attributes import shorten
 
 
 async def check(settings: Settings, tell: Callable[[str], None]) -> int:

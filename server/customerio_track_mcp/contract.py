@@ -15,7 +15,8 @@ from pydantic_core import ErrorDetails
 
 from customerio_track_mcp.forms import Identifier, Identifiers, JsonObject, Seconds, Text, one_of
 from customerio_track_mcp.track import EventType, IdType, Problem
-from customerio_track_mcp.track.limits import (
+from customerio_track_mcp.track.validation.attributes import shorten
+from customerio_track_mcp.track.validation.limits import (
     ATTRIBUTE_NAME_BYTES,
     ATTRIBUTE_VALUE_BYTES,
     ATTRIBUTES_PER_CALL,
@@ -24,7 +25,6 @@ from customerio_track_mcp.track.limits import (
     IDENTIFIER_BYTES,
     SEGMENT_IDS_PER_CALL,
 )
-from customerio_track_mcp.track.payloads import shorten
 
 
 def _required_only(schema: dict[str, Any]) -> None:

@@ -16,7 +16,6 @@ from customerio_track_mcp.contract import (
     SendEventOutput,
     read_arguments,
 )
-from customerio_track_mcp.reserved_keys import RESERVED_ATTRIBUTES, RESERVED_EVENT_DATA, reserved_key_problems
 from customerio_track_mcp.track import (
     IdType,
     InvalidArgumentsError,
@@ -26,8 +25,13 @@ from customerio_track_mcp.track import (
     TrackError,
     TrackRequest,
 )
-from customerio_track_mcp.track.identifiers import is_email
-from customerio_track_mcp.track.requests import add_to_segment, event, identify
+from customerio_track_mcp.track.operations import add_to_segment, event, identify
+from customerio_track_mcp.track.validation.identifiers import is_email
+from customerio_track_mcp.track.validation.reserved_keys import (
+    RESERVED_ATTRIBUTES,
+    RESERVED_EVENT_DATA,
+    reserved_key_problems,
+)
 
 
 class Tools:

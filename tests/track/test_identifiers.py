@@ -1,6 +1,6 @@
 import pytest
 
-from customerio_track_mcp.track.identifiers import (
+from customerio_track_mcp.track.validation.identifiers import (
     IdType,
     email_problems,
     identifier_problems,

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from customerio_track_mcp.track.payloads import attributes_problems, encode, event_data_problems, shorten
+from customerio_track_mcp.track.validation.attributes import attributes_problems, encode, event_data_problems, shorten
 
 
 @pytest.mark.parametrize(

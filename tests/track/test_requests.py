@@ -4,7 +4,7 @@ import pytest
 from ulid import ULID
 
 from customerio_track_mcp.track import EventType, IdType, InvalidArgumentsError
-from customerio_track_mcp.track.requests import add_to_segment, event, identify
+from customerio_track_mcp.track.operations import add_to_segment, event, identify
 
 
 def body_of(content: bytes | None) -> dict[str, object]:

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from customerio_track_mcp.track.timestamps import timestamp_problems
+from customerio_track_mcp.track.validation.timestamps import timestamp_problems
 
 YEAR = 366 * 24 * 3600
 

@@ -24,7 +24,7 @@ from customerio_track_mcp.track import (
     TrackClient,
     UnavailableError,
 )
-from customerio_track_mcp.track.transport import KeptConnections
+from customerio_track_mcp.track.transports.pool import KeptConnections
 from tests.conftest import IMPATIENT
 from tests.scripted import Act, ScriptedServer, answer, close, hang
 

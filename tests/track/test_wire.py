@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from customerio_track_mcp.track import Credentials, MissingCredentialsError, TrackClient
-from customerio_track_mcp.track.connection import USER_AGENT
+from customerio_track_mcp.track.session import USER_AGENT
 from tests.conftest import IMPATIENT
 from tests.scripted import ScriptedServer
 

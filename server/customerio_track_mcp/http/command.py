@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from prometheus_client.multiprocess import mark_process_dead
 
-import customerio_track_mcp.track.exchange  # noqa: F401 - loaded now, and not while the first request waits for it
+import customerio_track_mcp.track.transports.aiohttp_backend  # noqa: F401 - loaded now, and not while the first request waits for it
 from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.app import PATH, hosts_answered, in_url
 from customerio_track_mcp.http.metrics import DIRECTORY_VARIABLE

@@ -11,14 +11,14 @@ from typing import Self
 
 import httpx
 
-from customerio_track_mcp.track import requests
-from customerio_track_mcp.track.budget import LocalRateBudget, RateBudget
-from customerio_track_mcp.track.connection import Connection, Credentials, Patience
-from customerio_track_mcp.track.delivery import Delivery, Progress, Receipt
-from customerio_track_mcp.track.hosts import Region
-from customerio_track_mcp.track.identifiers import IdType
+from customerio_track_mcp.track import operations
 from customerio_track_mcp.track.observer import Observer
-from customerio_track_mcp.track.requests import EventType, TrackRequest
+from customerio_track_mcp.track.operations import EventType, TrackRequest
+from customerio_track_mcp.track.rate_limit.local import LocalRateBudget, RateBudget
+from customerio_track_mcp.track.regions import Region
+from customerio_track_mcp.track.retries import Delivery, Progress, Receipt
+from customerio_track_mcp.track.session import Connection, Credentials, Patience
+from customerio_track_mcp.track.validation.identifiers import IdType
 
 
 class TrackClient:
@@ -85,8 +85,8 @@ class TrackClient:
         created_at: int | None = None,
         attributes: Mapping[str, object] | None = None,
     ) -> Receipt:
-        """Add a person, or update the person that `customer_id` names; see `requests.identify`."""
-        request = requests.identify(customer_id, email=email, created_at=created_at, attributes=attributes)
+        """Add a person, or update the person that `customer_id` names; see `operations.identify`."""
+        request = operations.identify(customer_id, email=email, created_at=created_at, attributes=attributes)
         return await self.send(request)
 
     async def track(
@@ -97,21 +97,21 @@ class TrackClient:
         event_type: EventType | None = None,
         data: Mapping[str, object] | None = None,
     ) -> Receipt:
-        """Record one event of a person; see `requests.event`."""
-        return await self.send(requests.event(customer_id, event_name, event_type=event_type, data=data))
+        """Record one event of a person; see `operations.event`."""
+        return await self.send(operations.event(customer_id, event_name, event_type=event_type, data=data))
 
     async def add_to_segment(
         self, segment_id: str, customer_ids: Sequence[str], *, id_type: IdType = IdType.ID
     ) -> Receipt:
-        """Put people into a manual segment; see `requests.add_to_segment`."""
-        return await self.send(requests.add_to_segment(segment_id, customer_ids, id_type=id_type))
+        """Put people into a manual segment; see `operations.add_to_segment`."""
+        return await self.send(operations.add_to_segment(segment_id, customer_ids, id_type=id_type))
 
     async def find_region(self) -> Receipt:
         """Ask which region and workspace the credentials belong to.
 
         The receipt's body holds `region` (`us` or `eu`), `url` and `environment_id`, the workspace's number.
         """
-        return await self.send(requests.find_region())
+        return await self.send(operations.find_region())
 
     async def send(self, request: TrackRequest, progress: Progress | None = None) -> Receipt:
         """Send a request that `requests` has built; see `Delivery.deliver`."""

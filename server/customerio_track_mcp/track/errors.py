@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from customerio_track_mcp.track.hosts import Region
+from customerio_track_mcp.track.regions import Region
 
 _MOST_PROBLEMS_TOLD = 20
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from customerio_track_mcp.track.requests import TrackRequest
+from customerio_track_mcp.track.operations import TrackRequest
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from customerio_track_mcp.track.errors import Problem
-from customerio_track_mcp.track.limits import (
+from customerio_track_mcp.track.validation.limits import (
     EMAIL_BYTES,
     IDENTIFIER_BYTES,
     SEGMENT_ID_MAX,

@@ -15,12 +15,12 @@ from urllib.request import getproxies, proxy_bypass
 import anyio
 import httpx
 
-from customerio_track_mcp.track.hosts import is_loopback
+from customerio_track_mcp.track.regions import is_loopback
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from customerio_track_mcp.track.exchange import Exchange
+    from customerio_track_mcp.track.transports.aiohttp_backend import Exchange
 
 SENDING: Final = "http11.send_request_headers.started"
 """What a transport of httpx tells a request's `trace` the moment before the first byte goes out."""
@@ -94,7 +94,7 @@ class KeptConnections(httpx.AsyncBaseTransport):
             await self._exchange.aclose()
 
     def _open(self, scheme: str) -> Exchange:
-        from customerio_track_mcp.track.exchange import Exchange
+        from customerio_track_mcp.track.transports.aiohttp_backend import Exchange
 
         if scheme == "https" and self._certificates is None:
             self._certificates = httpx.create_ssl_context()

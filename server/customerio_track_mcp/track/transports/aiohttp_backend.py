@@ -24,7 +24,7 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.payload import BytesPayload
 
-from customerio_track_mcp.track.transport import SENDING
+from customerio_track_mcp.track.transports.pool import SENDING
 
 if TYPE_CHECKING:
     from ssl import SSLContext

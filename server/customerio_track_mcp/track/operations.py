@@ -14,7 +14,8 @@ from urllib.parse import quote
 from ulid import ULID
 
 from customerio_track_mcp.track.errors import InvalidArgumentsError, Problem
-from customerio_track_mcp.track.identifiers import (
+from customerio_track_mcp.track.validation.attributes import attributes_problems, encode, event_data_problems
+from customerio_track_mcp.track.validation.identifiers import (
     IdType,
     email_problems,
     identifier_problems,
@@ -23,9 +24,8 @@ from customerio_track_mcp.track.identifiers import (
     segment_member_problems,
     text_problems,
 )
-from customerio_track_mcp.track.limits import EVENT_NAME_BYTES
-from customerio_track_mcp.track.payloads import attributes_problems, encode, event_data_problems
-from customerio_track_mcp.track.timestamps import timestamp_problems
+from customerio_track_mcp.track.validation.limits import EVENT_NAME_BYTES
+from customerio_track_mcp.track.validation.timestamps import timestamp_problems
 
 
 class EventType(StrEnum):

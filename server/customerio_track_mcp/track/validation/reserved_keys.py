@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from customerio_track_mcp.track import Problem
-from customerio_track_mcp.track.payloads import shorten
+from customerio_track_mcp.track.validation.attributes import shorten
 
 RESERVED_ATTRIBUTES: Final[Mapping[str, str]] = {
     "id": "it changes who the person is",

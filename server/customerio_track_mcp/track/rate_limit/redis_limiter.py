@@ -18,7 +18,7 @@ from limits.errors import ConfigurationError, StorageError
 from redis.asyncio import ConnectionPool
 from redis.exceptions import RedisError
 
-from customerio_track_mcp.track.budget import RateBudget
+from customerio_track_mcp.track.rate_limit.local import RateBudget
 
 logger = logging.getLogger("customerio_track_mcp.track")
 

@@ -22,8 +22,8 @@ from customerio_track_mcp.track.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from customerio_track_mcp.track.hosts import region_of
-from customerio_track_mcp.track.payloads import shorten
+from customerio_track_mcp.track.regions import region_of
+from customerio_track_mcp.track.validation.attributes import shorten
 
 _VENDOR_TEXT_CHARACTERS = 300
 

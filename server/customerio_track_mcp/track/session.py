@@ -10,10 +10,10 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
-from customerio_track_mcp.track.answers import read_answer, read_transport_error
 from customerio_track_mcp.track.errors import MissingCredentialsError
-from customerio_track_mcp.track.requests import TrackRequest
-from customerio_track_mcp.track.transport import SENDING, transport_to
+from customerio_track_mcp.track.operations import TrackRequest
+from customerio_track_mcp.track.responses import read_answer, read_transport_error
+from customerio_track_mcp.track.transports.pool import SENDING, transport_to
 
 USER_AGENT: Final = f"customerio-track-mcp/{version('customerio-track-mcp')}"
 

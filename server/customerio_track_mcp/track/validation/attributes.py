@@ -10,8 +10,8 @@ import math
 from collections.abc import Iterator, Mapping
 
 from customerio_track_mcp.track.errors import Problem
-from customerio_track_mcp.track.identifiers import text_problems, utf8_size
-from customerio_track_mcp.track.limits import (
+from customerio_track_mcp.track.validation.identifiers import text_problems, utf8_size
+from customerio_track_mcp.track.validation.limits import (
     ATTRIBUTE_NAME_BYTES,
     ATTRIBUTE_VALUE_BYTES,
     ATTRIBUTES_PER_CALL,

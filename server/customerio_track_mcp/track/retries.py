@@ -16,11 +16,11 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from customerio_track_mcp.track.budget import RateBudget
-from customerio_track_mcp.track.connection import Connection, Patience
 from customerio_track_mcp.track.errors import RequestFailedError, StoppedError, TimeBudgetExceededError
 from customerio_track_mcp.track.observer import Observer
-from customerio_track_mcp.track.requests import TrackRequest
+from customerio_track_mcp.track.operations import TrackRequest
+from customerio_track_mcp.track.rate_limit.local import RateBudget
+from customerio_track_mcp.track.session import Connection, Patience
 
 logger = logging.getLogger("customerio_track_mcp.track")
 

@@ -1,0 +1,1 @@
+"""Rate limiters: one process, or every process that writes to a workspace."""

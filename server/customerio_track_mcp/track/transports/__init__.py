@@ -1,0 +1,1 @@
+"""How a request reaches the Track API: the connection pool behind httpx's transport interface."""

@@ -1,0 +1,1 @@
+"""The vendor's limits and rules, checked before anything is sent."""
