@@ -5,7 +5,6 @@ FROM python:${PYTHON_VERSION}-slim-trixie AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY server server
-COPY examples examples
 RUN python -m venv --without-pip /opt/venv
 RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt ".[redis,otel]"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 from playwright.async_api import async_playwright
 
-from customerio_track_mcp.demo.story import tell_story
+from customerio_track_mcp.demo.scenario import tell_story
 from customerio_track_mcp.sandbox import run_sandbox
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from customerio_track_mcp.demo import run_demo
 from customerio_track_mcp.demo.customers import read_customers
-from customerio_track_mcp.sandbox.workspace import Workspace
+from customerio_track_mcp.sandbox.state import Workspace
 from tests.process import environment, run
 
 

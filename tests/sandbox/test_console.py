@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from customerio_track_mcp.sandbox import RunningSandbox
-from customerio_track_mcp.sandbox.feed import Feed
+from customerio_track_mcp.sandbox.broadcast import Feed
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from customerio_track_mcp.sandbox import RunningSandbox
-from customerio_track_mcp.sandbox.history import History
+from customerio_track_mcp.sandbox.bounded_log import History
 from customerio_track_mcp.sandbox.records import Event
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import Credentials, Patience, TrackClient

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from customerio_track_mcp.sandbox import DataFileError, run_sandbox
-from customerio_track_mcp.sandbox.history import History
+from customerio_track_mcp.sandbox.bounded_log import History
 from customerio_track_mcp.sandbox.records import Change
 from customerio_track_mcp.sandbox.storage import Storage
 from tests.process import run, running, url_told

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import csv
-from pathlib import Path
-from typing import Any, Final
-
-_PACKAGE: Final = Path(__file__).parent
-# A wheel carries the file beside this module; a checkout keeps it where a reader looks for examples.
-_PLACES: Final = (_PACKAGE / "customers.csv", _PACKAGE.parents[2] / "examples" / "customers.csv")
+from importlib.resources import files
+from typing import Any
 
 
 def read_customers() -> list[dict[str, Any]]:
-    """The rows of `examples/customers.csv`, each as the arguments of `create_or_update_customer`."""
-    place = next(place for place in _PLACES if place.exists())
-    with place.open(encoding="utf-8", newline="") as file:
-        return [_arguments(row) for row in csv.DictReader(file)]
+    """Return the rows of `customers.csv`, each as the arguments of `create_or_update_customer`."""
+    text = (files("customerio_track_mcp.demo") / "customers.csv").read_text(encoding="utf-8")
+    return [_arguments(row) for row in csv.DictReader(text.splitlines())]
 
 
 def _arguments(row: dict[str, str]) -> dict[str, Any]:

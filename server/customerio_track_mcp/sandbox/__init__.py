@@ -5,8 +5,8 @@ It is as silent as the vendor: what the real API would take with 200 and drop, i
 records as dropped with the reason.
 """
 
-from customerio_track_mcp.sandbox.service import RunningSandbox, run_sandbox
+from customerio_track_mcp.sandbox.server import RunningSandbox, run_sandbox
 from customerio_track_mcp.sandbox.storage import DataFileError
-from customerio_track_mcp.sandbox.vendor import SANDBOX_API_KEY, SANDBOX_SITE_ID
+from customerio_track_mcp.sandbox.track_api import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
 __all__ = ["SANDBOX_API_KEY", "SANDBOX_SITE_ID", "DataFileError", "RunningSandbox", "run_sandbox"]

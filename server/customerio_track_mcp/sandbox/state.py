@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from ulid import ULID
 
-from customerio_track_mcp.sandbox.history import History
+from customerio_track_mcp.sandbox.bounded_log import History
 from customerio_track_mcp.sandbox.people import DroppedError, IdentifierType, People, Person, shape_of
 from customerio_track_mcp.sandbox.records import Change, Dropped, Event, Segment, record_of
 

@@ -13,13 +13,13 @@ from typing import Final
 
 from aiohttp import web
 
-from customerio_track_mcp.sandbox.console import Console, Guard
+from customerio_track_mcp.sandbox.admin import Console, Guard
+from customerio_track_mcp.sandbox.broadcast import Feed
 from customerio_track_mcp.sandbox.faults import FaultQueue
-from customerio_track_mcp.sandbox.feed import Feed
 from customerio_track_mcp.sandbox.records import Change, record_of
+from customerio_track_mcp.sandbox.state import Workspace
 from customerio_track_mcp.sandbox.storage import DataFileError, Storage
-from customerio_track_mcp.sandbox.vendor import Handler, Vendor
-from customerio_track_mcp.sandbox.workspace import Workspace
+from customerio_track_mcp.sandbox.track_api import Handler, Vendor
 
 logger = logging.getLogger("customerio_track_mcp.sandbox")
 

@@ -12,12 +12,12 @@ from typing import Final
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
+from customerio_track_mcp.sandbox.bounded_log import MOST_ITEMS
+from customerio_track_mcp.sandbox.broadcast import Feed
 from customerio_track_mcp.sandbox.faults import Fault, FaultQueue
-from customerio_track_mcp.sandbox.feed import Feed
-from customerio_track_mcp.sandbox.history import MOST_ITEMS
 from customerio_track_mcp.sandbox.records import record_of
-from customerio_track_mcp.sandbox.vendor import Handler, Vendor
-from customerio_track_mcp.sandbox.workspace import Workspace
+from customerio_track_mcp.sandbox.state import Workspace
+from customerio_track_mcp.sandbox.track_api import Handler, Vendor
 
 _FAULT: Final[TypeAdapter[Fault]] = TypeAdapter(Fault)
 _PAGE: Final = files("customerio_track_mcp.sandbox") / "page"

@@ -14,6 +14,7 @@ from typing import Final
 
 from aiohttp import web
 
+from customerio_track_mcp.sandbox.bounded_log import History
 from customerio_track_mcp.sandbox.faults import (
     DelayFault,
     Fault,
@@ -23,9 +24,8 @@ from customerio_track_mcp.sandbox.faults import (
     ResetFault,
     StatusFault,
 )
-from customerio_track_mcp.sandbox.history import History
 from customerio_track_mcp.sandbox.records import Change, LoggedRequest, record_of
-from customerio_track_mcp.sandbox.workspace import BadRequestError, Workspace
+from customerio_track_mcp.sandbox.state import BadRequestError, Workspace
 
 SANDBOX_SITE_ID: Final = "sandbox"
 SANDBOX_API_KEY: Final = "sandbox"
