@@ -8,7 +8,7 @@ import pytest
 
 from customerio_track_mcp.check import check
 from customerio_track_mcp.sandbox import run_sandbox
-from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.settings.server import Settings
 from tests.process import environment, run
 from tests.scripted import Act, ScriptedServer, answer
 

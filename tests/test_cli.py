@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.settings.server import Settings
 from tests.process import COMMAND, environment, run, running, url_told
 
 

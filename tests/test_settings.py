@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from customerio_track_mcp.environment import BadSettingsError
-from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.settings.base import BadSettingsError
+from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials, Region
 
 

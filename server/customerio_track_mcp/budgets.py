@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 
-from customerio_track_mcp.environment import BadSettingsError
-from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.settings.base import BadSettingsError
+from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import LocalRateBudget, RateBudget
 
 

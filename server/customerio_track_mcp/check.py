@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from customerio_track_mcp.advice import explain, mend, sentence
-from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Region, RequestFailedError, TrackError
 from customerio_track_mcp.track.validation.attributes import shorten
 

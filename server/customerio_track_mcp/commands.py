@@ -18,7 +18,7 @@ import anyio
 from customerio_track_mcp.budgets import rate_budget
 from customerio_track_mcp.logs import call_log, configure_logging
 from customerio_track_mcp.mcp_server import build_server
-from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.signals import stop_signals
 from customerio_track_mcp.terminal import say, tell
 from customerio_track_mcp.tools import Tools
@@ -54,7 +54,7 @@ def stdio(options: argparse.Namespace) -> int:
 def http(options: argparse.Namespace) -> int:
     """Serve streamable HTTP."""
     from customerio_track_mcp.http.command import forbidden, serve_http
-    from customerio_track_mcp.http.settings import HttpSettings
+    from customerio_track_mcp.settings.http import HttpSettings
 
     settings = HttpSettings.from_environment()
     if why := forbidden(options, settings):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
 
-from customerio_track_mcp.environment import BadSettingsError
+from customerio_track_mcp.settings.base import BadSettingsError
 from customerio_track_mcp.track import Attempt, Observer, TrackRequest
 
 if TYPE_CHECKING:

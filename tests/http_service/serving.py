@@ -13,8 +13,8 @@ import httpx
 
 from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.service import Service
-from customerio_track_mcp.http.settings import HttpSettings
-from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.settings.http import HttpSettings
+from customerio_track_mcp.settings.server import Settings
 
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 PING: Mapping[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "ping"}

@@ -21,11 +21,11 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
-from customerio_track_mcp.environment import BadSettingsError
 from customerio_track_mcp.http.keys import Keys, KeysUnavailableError
 from customerio_track_mcp.http.oauth import JwtVerifier
-from customerio_track_mcp.http.settings import HttpSettings
 from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.settings.base import BadSettingsError
+from customerio_track_mcp.settings.http import HttpSettings
 from tests.http_service.authorization_server import AUDIENCE, AuthorizationServer, Key, authorization_server
 from tests.http_service.serving import TOKEN, TOOLS_LIST, answer_in, bearer, call, payload_in, serving
 from tests.scripted import Act, ScriptedServer, answer, answer_when, close, hang, reset

@@ -12,8 +12,8 @@ import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
 from customerio_track_mcp.budgets import rate_budget
-from customerio_track_mcp.environment import BadSettingsError
-from customerio_track_mcp.settings import Settings
+from customerio_track_mcp.settings.base import BadSettingsError
+from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials, LocalRateBudget, TrackClient
 from customerio_track_mcp.track.rate_limit.redis_limiter import SharedRateBudget, _per_window
 from tests.redis_server import REDIS_SERVER, RedisServer, redis_client, redis_server

@@ -24,8 +24,8 @@ from customerio_track_mcp.calls import Caller
 from customerio_track_mcp.http.keys import Keys
 from customerio_track_mcp.http.oauth import JwtVerifier
 from customerio_track_mcp.http.scopes import METRICS_SCOPE, SCOPE_OF_TOOL, TOOL_SCOPES, tools_of
-from customerio_track_mcp.http.settings import HttpSettings
 from customerio_track_mcp.http.tokens import StaticTokens
+from customerio_track_mcp.settings.http import HttpSettings
 
 _KEYS_COOLDOWN_SECONDS: Final = 10.0
 _METADATA_PATH: Final = "/.well-known/oauth-protected-resource"

@@ -28,7 +28,7 @@ from customerio_track_mcp.http.admission import Admission, BodyDeadline
 from customerio_track_mcp.http.correlation import Correlation
 from customerio_track_mcp.http.health import Readiness, healthz, readyz
 from customerio_track_mcp.http.metrics import Metrics
-from customerio_track_mcp.http.settings import HttpSettings
+from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.track import is_loopback
 
 PATH: Final = "/mcp"

@@ -20,8 +20,8 @@ from customerio_track_mcp.http.app import PATH, hosts_answered, in_url
 from customerio_track_mcp.http.metrics import DIRECTORY_VARIABLE
 from customerio_track_mcp.http.serve import SECONDS_TO_ANSWER
 from customerio_track_mcp.http.service import Service
-from customerio_track_mcp.http.settings import HttpSettings
 from customerio_track_mcp.http.workers import Workers, signals_of_supervisor, tell_supervisor
+from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.terminal import say
 from customerio_track_mcp.track import is_loopback
 from customerio_track_mcp.workspace import Workspace, workspace

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from customerio_track_mcp.http.deadlines import impatient_protocol
-from customerio_track_mcp.http.settings import HttpSettings
+from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
 
 SECONDS_TO_ANSWER: Final = 3

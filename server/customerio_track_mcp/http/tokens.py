@@ -20,9 +20,9 @@ from typing import Final
 
 from mcp.server.auth.provider import AccessToken
 
-from customerio_track_mcp.environment import BadSettingsError
 from customerio_track_mcp.http.scopes import METRICS_SCOPE, TOOL_SCOPES
-from customerio_track_mcp.http.settings import CALLER_NAME
+from customerio_track_mcp.settings.base import BadSettingsError
+from customerio_track_mcp.settings.http import CALLER_NAME
 
 logger = logging.getLogger("customerio_track_mcp.http")
 

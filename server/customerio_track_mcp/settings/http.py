@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from customerio_track_mcp.environment import EnvironmentSettings, split
-from customerio_track_mcp.urls import checked_url
+from customerio_track_mcp.settings.base import EnvironmentSettings, split
+from customerio_track_mcp.settings.validators import checked_url
 
 CALLER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The name of who holds a static token."""
