@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import httpx
 
-from customerio_track_mcp.logs import call_log, configure_logging
+from customerio_track_mcp.instrumentation.logs import call_log, configure_logging
 from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.stdio import serve_stdio

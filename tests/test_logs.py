@@ -13,7 +13,7 @@ import httpx
 import pytest
 from anyio import to_thread
 
-from customerio_track_mcp.logs import _shown, _TextFormatter
+from customerio_track_mcp.instrumentation.logs import _shown, _TextFormatter
 from tests.http_service.serving import HEADERS, TOKEN, bearer, call
 from tests.process import KEY, environment, run, running, url_told
 from tests.scripted import ScriptedServer, answer

@@ -12,7 +12,7 @@ import pytest
 from mcp import Client, MCPError
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.logs import call_log
+from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import TrackClient

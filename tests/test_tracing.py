@@ -19,8 +19,8 @@ from google.protobuf.json_format import MessageToDict
 from mcp import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from customerio_track_mcp.instrumentation.traces import tracing
 from customerio_track_mcp.settings.base import BadSettingsError
-from customerio_track_mcp.tracing import tracing
 from tests.http_service.serving import HEADERS, call, payload_in
 from tests.process import environment, run, running, stdio_parameters, url_told
 from tests.scripted import ScriptedServer, answer, close, hang

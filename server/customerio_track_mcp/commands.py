@@ -16,13 +16,13 @@ from typing import Final
 import anyio
 
 from customerio_track_mcp.budgets import rate_budget
-from customerio_track_mcp.logs import call_log, configure_logging
+from customerio_track_mcp.instrumentation.logs import call_log, configure_logging
+from customerio_track_mcp.instrumentation.traces import Traced, tracing
 from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.signals import stop_signals
 from customerio_track_mcp.terminal import say, tell
 from customerio_track_mcp.tools import Tools
-from customerio_track_mcp.tracing import Traced, tracing
 from customerio_track_mcp.track import Observer, is_loopback
 from customerio_track_mcp.workspace import running_sandbox, workspace
 

@@ -18,7 +18,6 @@ from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.calls import Caller, CallRecord, Notes, OnCall, Outcome, calling
 from customerio_track_mcp.contract import (
     AddCustomersToSegmentInput,
     AddCustomersToSegmentOutput,
@@ -30,6 +29,7 @@ from customerio_track_mcp.contract import (
     ToolOutput,
     published_schema,
 )
+from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, Notes, OnCall, Outcome, calling
 from customerio_track_mcp.tools import Tools
 
 logger = logging.getLogger("customerio_track_mcp.calls")

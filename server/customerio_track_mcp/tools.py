@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from customerio_track_mcp.advice import explain
-from customerio_track_mcp.calls import Notes, Outcome
 from customerio_track_mcp.contract import (
     AddCustomersToSegmentInput,
     AddCustomersToSegmentOutput,
@@ -16,6 +15,7 @@ from customerio_track_mcp.contract import (
     SendEventOutput,
     read_arguments,
 )
+from customerio_track_mcp.instrumentation.calls import Notes, Outcome
 from customerio_track_mcp.track import (
     IdType,
     InvalidArgumentsError,

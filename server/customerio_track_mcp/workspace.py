@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from customerio_track_mcp.logs import configure_logging
+from customerio_track_mcp.instrumentation.logs import configure_logging
 from customerio_track_mcp.settings.base import BadSettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.terminal import say

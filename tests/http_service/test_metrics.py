@@ -8,8 +8,8 @@ import anyio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from customerio_track_mcp.calls import Outcome
-from customerio_track_mcp.http.metrics import Metrics
+from customerio_track_mcp.instrumentation.calls import Outcome
+from customerio_track_mcp.instrumentation.metrics import Metrics
 from tests.http_service.serving import TOKEN, bearer, call, serving
 from tests.scripted import ScriptedServer, answer, answer_when, close
 from tests.test_documents import DEPLOY, section

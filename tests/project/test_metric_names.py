@@ -9,8 +9,8 @@ from pathlib import Path
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from customerio_track_mcp.calls import CallRecord, Notes
-from customerio_track_mcp.http.metrics import Metrics
+from customerio_track_mcp.instrumentation.calls import CallRecord, Notes
+from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.track import TrackRequest
 
 SNAPSHOT = Path(__file__).parents[1] / "data" / "snapshots" / "metrics.json"

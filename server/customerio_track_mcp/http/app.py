@@ -27,7 +27,7 @@ from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.admission import Admission, BodyDeadline
 from customerio_track_mcp.http.correlation import Correlation
 from customerio_track_mcp.http.health import Readiness, healthz, readyz
-from customerio_track_mcp.http.metrics import Metrics
+from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.track import is_loopback
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from customerio_track_mcp.budgets import rate_budget
-from customerio_track_mcp.calls import CallRecord
 from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.app import http_app
 from customerio_track_mcp.http.health import Readiness, in_the_way
-from customerio_track_mcp.http.metrics import Metrics
 from customerio_track_mcp.http.serve import serve
-from customerio_track_mcp.logs import call_log
+from customerio_track_mcp.instrumentation.calls import CallRecord
+from customerio_track_mcp.instrumentation.logs import call_log
+from customerio_track_mcp.instrumentation.metrics import Metrics
+from customerio_track_mcp.instrumentation.traces import Traced, tracing
 from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.signals import signals
 from customerio_track_mcp.tools import Tools
-from customerio_track_mcp.tracing import Traced, tracing
 from customerio_track_mcp.track import Observer
 
 _PROBE_SECONDS = 3.0

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from customerio_track_mcp.logs import LogFormat
+from customerio_track_mcp.instrumentation.logs import LogFormat
 from customerio_track_mcp.settings.base import BadSettingsError, EnvironmentSettings, lower, split, upper
 from customerio_track_mcp.settings.validators import checked_url
 from customerio_track_mcp.track import Credentials, Observer, Patience, RateBudget, Region, TrackClient

@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.calls import CallRecord, Outcome
 from customerio_track_mcp.http.scopes import SCOPE_OF_TOOL
+from customerio_track_mcp.instrumentation.calls import CallRecord, Outcome
 from customerio_track_mcp.track import Attempt, Observer, TrackRequest
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"

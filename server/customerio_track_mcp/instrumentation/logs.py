@@ -12,7 +12,7 @@ import logging
 import sys
 from typing import Final, Literal
 
-from customerio_track_mcp.calls import CallRecord, OnCall, current_caller
+from customerio_track_mcp.instrumentation.calls import CallRecord, OnCall, current_caller
 
 logger = logging.getLogger("customerio_track_mcp.calls")
 

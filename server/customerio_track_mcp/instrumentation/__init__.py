@@ -1,0 +1,1 @@
+"""What logs, metrics and traces record about a call."""
