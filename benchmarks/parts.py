@@ -18,7 +18,7 @@ from benchmarks.rounds import Effort
 from benchmarks.servers import EVENT
 from customerio_track_mcp.instrumentation.calls import CallRecord, Notes
 from customerio_track_mcp.instrumentation.logs import call_log
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import Credentials, Patience, TrackClient
 from customerio_track_mcp.track.operations import event
 from customerio_track_mcp.track.session import Connection

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from customerio_track_mcp.contract import (
+from customerio_track_mcp.mcp_server import build_server
+from customerio_track_mcp.tools.handlers import Tools
+from customerio_track_mcp.tools.schemas import (
     AddCustomersToSegmentInput,
     CreateOrUpdateCustomerInput,
     SendEventInput,
     read_arguments,
 )
-from customerio_track_mcp.mcp_server import build_server
-from customerio_track_mcp.tools import Tools
 from customerio_track_mcp.track import EventType, IdType, TrackClient
 
 DATA = Path(__file__).parent / "data"

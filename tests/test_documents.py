@@ -17,7 +17,7 @@ from customerio_track_mcp.http.scopes import METRICS_SCOPE, SCOPE_OF_TOOL
 from customerio_track_mcp.http.tokens import StaticTokens
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import TrackClient
 from customerio_track_mcp.track.validation.reserved_keys import RESERVED_KEYS
 

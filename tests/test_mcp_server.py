@@ -14,7 +14,7 @@ from mcp import Client, MCPError
 from customerio_track_mcp import __version__
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.mcp_server import build_server
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import TrackClient
 
 
@@ -81,7 +81,7 @@ async def test_a_bug_is_told_as_a_payload_and_logged_without_anybodys_data(
     def broken(*_: object) -> None:
         raise KeyError(data)
 
-    monkeypatch.setattr("customerio_track_mcp.tools.reserved_key_problems", broken)
+    monkeypatch.setattr("customerio_track_mcp.tools.handlers.reserved_key_problems", broken)
     with caplog.at_level(logging.DEBUG, logger="customerio_track_mcp"):
         async with Client(build_server(Tools(client))) as connected:
             result = await connected.call_tool("send_event", {"customer_id": "1", "event_name": "bought"})

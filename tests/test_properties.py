@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mcp import Client
 
 from customerio_track_mcp.mcp_server import build_server
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import TrackClient
 
 TOOLS = {

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from customerio_track_mcp.sandbox import RunningSandbox
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import Credentials, Patience, TrackClient
 from tests.conftest import IMPATIENT
 from tests.scripted import Act, ScriptedServer, answer, hang, reset

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from customerio_track_mcp.advice import explain, mend, sentence
 from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.tools.guidance import explain, mend, sentence
 from customerio_track_mcp.track import Region, RequestFailedError, TrackError
 from customerio_track_mcp.track.validation.attributes import shorten
 

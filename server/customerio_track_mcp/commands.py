@@ -22,7 +22,7 @@ from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.signals import stop_signals
 from customerio_track_mcp.terminal import say, tell
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import Observer, is_loopback
 from customerio_track_mcp.workspace import running_sandbox, workspace
 

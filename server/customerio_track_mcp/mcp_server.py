@@ -18,7 +18,9 @@ from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.contract import (
+from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, Notes, OnCall, Outcome, calling
+from customerio_track_mcp.tools.handlers import Tools
+from customerio_track_mcp.tools.schemas import (
     AddCustomersToSegmentInput,
     AddCustomersToSegmentOutput,
     CreateOrUpdateCustomerInput,
@@ -29,8 +31,6 @@ from customerio_track_mcp.contract import (
     ToolOutput,
     published_schema,
 )
-from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, Notes, OnCall, Outcome, calling
-from customerio_track_mcp.tools import Tools
 
 logger = logging.getLogger("customerio_track_mcp.calls")
 

@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.sandbox.bounded_log import History
 from customerio_track_mcp.sandbox.records import Event
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import Credentials, Patience, TrackClient
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

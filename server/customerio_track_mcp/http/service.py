@@ -21,7 +21,7 @@ from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.signals import signals
-from customerio_track_mcp.tools import Tools
+from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import Observer
 
 _PROBE_SECONDS = 3.0

@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import ErrorDetails
 
-from customerio_track_mcp.forms import Identifier, Identifiers, JsonObject, Seconds, Text, one_of
+from customerio_track_mcp.tools.fields import Identifier, Identifiers, JsonObject, Seconds, Text, one_of
 from customerio_track_mcp.track import EventType, IdType, Problem
 from customerio_track_mcp.track.validation.attributes import shorten
 from customerio_track_mcp.track.validation.limits import (

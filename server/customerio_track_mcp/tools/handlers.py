@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from customerio_track_mcp.advice import explain
-from customerio_track_mcp.contract import (
+from customerio_track_mcp.instrumentation.calls import Notes, Outcome
+from customerio_track_mcp.tools.guidance import explain
+from customerio_track_mcp.tools.schemas import (
     AddCustomersToSegmentInput,
     AddCustomersToSegmentOutput,
     CreateOrUpdateCustomerInput,
@@ -15,7 +16,6 @@ from customerio_track_mcp.contract import (
     SendEventOutput,
     read_arguments,
 )
-from customerio_track_mcp.instrumentation.calls import Notes, Outcome
 from customerio_track_mcp.track import (
     IdType,
     InvalidArgumentsError,

@@ -1,0 +1,1 @@
+"""The three tools: schemas, arguments, handlers, and the text of their failures."""
