@@ -8,7 +8,7 @@ import httpx
 from customerio_track_mcp.instrumentation.logs import call_log, configure_logging
 from customerio_track_mcp.mcp_server import build_server
 from customerio_track_mcp.settings.server import Settings
-from customerio_track_mcp.stdio import serve_stdio
+from customerio_track_mcp.stdio.transport import serve_stdio
 from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import TrackClient
 

@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from customerio_track_mcp.wire import LineReader, LineWriter
+from customerio_track_mcp.stdio.pipes import LineReader, LineWriter
 
 LINES = [b"short", b"", b"x" * 300_000, "Zoë\r".encode(), b'{"a": 1}']
 
@@ -162,7 +162,7 @@ async def test_a_reader_who_is_gone_ends_it(size: int) -> None:
 def test_what_else_is_written_to_standard_output_goes_to_standard_error() -> None:
     code = """
 import os, anyio
-from customerio_track_mcp.wire import lines_to_stdout
+from customerio_track_mcp.stdio.pipes import lines_to_stdout
 
 async def main():
     async with lines_to_stdout() as output:

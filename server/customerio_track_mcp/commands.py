@@ -35,7 +35,7 @@ def stdio(options: argparse.Namespace) -> int:
     if sys.stdin is None or sys.stdout is None:
         say("standard input and standard output have to be open")
         return BAD_USAGE
-    from customerio_track_mcp.stdio import serve_stdio
+    from customerio_track_mcp.stdio.transport import serve_stdio
 
     async def run() -> None:
         async with workspace(options) as where, AsyncExitStack() as stack:

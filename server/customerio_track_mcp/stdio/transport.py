@@ -24,8 +24,8 @@ from mcp.shared.message import SessionMessage
 from pydantic import ValidationError
 
 from customerio_track_mcp.signals import on_stop_signal
+from customerio_track_mcp.stdio.pipes import LineReader, LineWriter, lines_to_stdout
 from customerio_track_mcp.track.validation.identifiers import utf8_size
-from customerio_track_mcp.wire import LineReader, LineWriter, lines_to_stdout
 
 logger = logging.getLogger("customerio_track_mcp.stdio")
 
