@@ -13,8 +13,8 @@ import pytest
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from customerio_track_mcp.http.scopes import METRICS_SCOPE, SCOPE_OF_TOOL
-from customerio_track_mcp.http.tokens import StaticTokens
+from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, SCOPE_OF_TOOL
+from customerio_track_mcp.http.auth.static_tokens import StaticTokens
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.tools.handlers import Tools

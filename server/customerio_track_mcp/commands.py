@@ -97,7 +97,7 @@ def demo(options: argparse.Namespace) -> int:
 
 def token(options: argparse.Namespace) -> int:
     """Make a bearer token for a caller of the HTTP service."""
-    from customerio_track_mcp.http.tokens import new_token
+    from customerio_track_mcp.http.auth.static_tokens import new_token
 
     secret, hashed = new_token()
     tell(f"Give this token to {options.name}; it is shown this once:\n\n    {secret}\n")

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import httpx
 
-from customerio_track_mcp.http.access import Access
+from customerio_track_mcp.http.auth.authenticator import Access
 from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings

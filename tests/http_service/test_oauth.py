@@ -21,8 +21,8 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
-from customerio_track_mcp.http.keys import Keys, KeysUnavailableError
-from customerio_track_mcp.http.oauth import JwtVerifier
+from customerio_track_mcp.http.auth.jwks import Keys, KeysUnavailableError
+from customerio_track_mcp.http.auth.jwt_verifier import JwtVerifier
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.settings.base import BadSettingsError
 from customerio_track_mcp.settings.http import HttpSettings
@@ -242,7 +242,7 @@ async def test_keys_are_fetched_again_when_they_are_old(
     verifier = verifier_of(issuer)
     token = issuer.token()
     assert await verifier.verify(token) is not None
-    monkeypatch.setattr("customerio_track_mcp.http.keys._FRESH_SECONDS", 0)
+    monkeypatch.setattr("customerio_track_mcp.http.auth.jwks._FRESH_SECONDS", 0)
     issuer.keys = [Key("second")]
     assert await verifier.verify(token) is None
     assert issuer.fetches == 2
@@ -262,13 +262,13 @@ async def test_keys_outlive_an_outage_of_the_authorization_server(
     verifier = verifier_of(issuer)
     assert await verifier.verify(issuer.token()) is not None
     issuer.fails = True
-    monkeypatch.setattr("customerio_track_mcp.http.keys._FRESH_SECONDS", 0)
+    monkeypatch.setattr("customerio_track_mcp.http.auth.jwks._FRESH_SECONDS", 0)
     assert await verifier.verify(issuer.token()) is not None
     assert "the keys of the authorization server can't be had" in caplog.text
     with pytest.raises(KeysUnavailableError):
         # It may be new: that can't be told.
         await verifier.verify(issuer.token(Key("unknown")))
-    monkeypatch.setattr("customerio_track_mcp.http.keys._SERVE_SECONDS", 0)
+    monkeypatch.setattr("customerio_track_mcp.http.auth.jwks._SERVE_SECONDS", 0)
     with pytest.raises(KeysUnavailableError):
         await verifier.verify(issuer.token())
 
@@ -304,7 +304,7 @@ async def test_without_keys_the_caller_is_told_to_come_again(
 async def test_whatever_comes_in_the_place_of_keys_old_ones_serve_on(
     scripted: ScriptedServer, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("customerio_track_mcp.http.keys._FETCH_SECONDS", 0.5)
+    monkeypatch.setattr("customerio_track_mcp.http.auth.jwks._FETCH_SECONDS", 0.5)
     async with authorization_server() as issuer:
         token = issuer.token()
         good = answer(200, json.dumps({"keys": [key.published for key in issuer.keys]}))
@@ -314,7 +314,7 @@ async def test_whatever_comes_in_the_place_of_keys_old_ones_serve_on(
             with pytest.raises(KeysUnavailableError):
                 await verifier.verify(token)
             assert await verifier.verify(token) is not None
-            monkeypatch.setattr("customerio_track_mcp.http.keys._FRESH_SECONDS", 0)
+            monkeypatch.setattr("customerio_track_mcp.http.auth.jwks._FRESH_SECONDS", 0)
             assert await verifier.verify(token) is not None
     assert len(scripted.requests) == 3
 
@@ -330,7 +330,7 @@ async def test_who_has_a_known_key_does_not_wait_for_an_unknown_one(
         await until(lambda: len(scripted.requests) == 2)
         assert await verifier.verify(issuer.token()) is not None
         # Not even where it is no longer fresh.
-        monkeypatch.setattr("customerio_track_mcp.http.keys._FRESH_SECONDS", 0)
+        monkeypatch.setattr("customerio_track_mcp.http.auth.jwks._FRESH_SECONDS", 0)
         assert await verifier.verify(issuer.token()) is not None
         tasks.cancel_scope.cancel()
 

@@ -14,7 +14,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from customerio_track_mcp.http.tokens import StaticTokens, new_token
+from customerio_track_mcp.http.auth.static_tokens import StaticTokens, new_token
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.settings.base import BadSettingsError
 from tests.http_service.serving import (

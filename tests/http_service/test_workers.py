@@ -18,7 +18,7 @@ import pytest
 from anyio import to_thread
 from mcp import Client
 
-from customerio_track_mcp.http.workers import Workers
+from customerio_track_mcp.http.supervisor import Workers
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.http_service.serving import HEADERS, PING, TOKEN, call, payload_in
 from tests.http_service.test_shutdown import ended

@@ -23,10 +23,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.http.access import Access
-from customerio_track_mcp.http.admission import Admission, BodyDeadline
-from customerio_track_mcp.http.correlation import Correlation
+from customerio_track_mcp.http.auth.authenticator import Access
 from customerio_track_mcp.http.health import Readiness, healthz, readyz
+from customerio_track_mcp.http.middleware.concurrency import Admission, BodyDeadline
+from customerio_track_mcp.http.middleware.request_id import Correlation
 from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.track import is_loopback

@@ -15,11 +15,11 @@ from tempfile import TemporaryDirectory
 from prometheus_client.multiprocess import mark_process_dead
 
 import customerio_track_mcp.track.transports.aiohttp_backend  # noqa: F401 - loaded now, and not while the first request waits for it
-from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.app import PATH, hosts_answered, in_url
-from customerio_track_mcp.http.serve import SECONDS_TO_ANSWER
+from customerio_track_mcp.http.auth.authenticator import Access
+from customerio_track_mcp.http.server import SECONDS_TO_ANSWER
 from customerio_track_mcp.http.service import Service
-from customerio_track_mcp.http.workers import Workers, signals_of_supervisor, tell_supervisor
+from customerio_track_mcp.http.supervisor import Workers, signals_of_supervisor, tell_supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.terminal import say

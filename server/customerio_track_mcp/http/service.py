@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from customerio_track_mcp.budgets import rate_budget
-from customerio_track_mcp.http.access import Access
 from customerio_track_mcp.http.app import http_app
+from customerio_track_mcp.http.auth.authenticator import Access
 from customerio_track_mcp.http.health import Readiness, in_the_way
-from customerio_track_mcp.http.serve import serve
+from customerio_track_mcp.http.server import serve
 from customerio_track_mcp.instrumentation.calls import CallRecord
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.instrumentation.metrics import Metrics

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.http.scopes import SCOPE_OF_TOOL
+from customerio_track_mcp.http.auth.scopes import SCOPE_OF_TOOL
 from customerio_track_mcp.instrumentation.calls import CallRecord, Outcome
 from customerio_track_mcp.track import Attempt, Observer, TrackRequest
 

@@ -12,7 +12,7 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
-from customerio_track_mcp.http.deadlines import impatient_protocol
+from customerio_track_mcp.http.protocol import impatient_protocol
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
 

@@ -20,10 +20,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.http.keys import Keys
-from customerio_track_mcp.http.oauth import JwtVerifier
-from customerio_track_mcp.http.scopes import METRICS_SCOPE, SCOPE_OF_TOOL, TOOL_SCOPES, tools_of
-from customerio_track_mcp.http.tokens import StaticTokens
+from customerio_track_mcp.http.auth.jwks import Keys
+from customerio_track_mcp.http.auth.jwt_verifier import JwtVerifier
+from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, SCOPE_OF_TOOL, TOOL_SCOPES, tools_of
+from customerio_track_mcp.http.auth.static_tokens import StaticTokens
 from customerio_track_mcp.instrumentation.calls import Caller
 from customerio_track_mcp.settings.http import HttpSettings
 

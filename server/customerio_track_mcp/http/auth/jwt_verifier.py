@@ -10,8 +10,8 @@ import jwt
 from jwt.exceptions import PyJWTError
 from mcp.server.auth.provider import AccessToken
 
-from customerio_track_mcp.http.keys import Keys
-from customerio_track_mcp.http.scopes import TOOL_SCOPES
+from customerio_track_mcp.http.auth.jwks import Keys
+from customerio_track_mcp.http.auth.scopes import TOOL_SCOPES
 
 logger = logging.getLogger("customerio_track_mcp.http")
 

@@ -20,7 +20,7 @@ from typing import Final
 
 from mcp.server.auth.provider import AccessToken
 
-from customerio_track_mcp.http.scopes import METRICS_SCOPE, TOOL_SCOPES
+from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, TOOL_SCOPES
 from customerio_track_mcp.settings.base import BadSettingsError
 from customerio_track_mcp.settings.http import CALLER_NAME
 
