@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from customerio_track_mcp.check import check
+from customerio_track_mcp.cli.check import check
 from customerio_track_mcp.sandbox import run_sandbox
 from customerio_track_mcp.settings.server import Settings
 from tests.process import environment, run

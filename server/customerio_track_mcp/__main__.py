@@ -12,7 +12,7 @@ def main() -> int:
     # What is loaded stays to the end: to look through it for garbage is lost time, now and later with each call.
     gc.disable()
     try:
-        from customerio_track_mcp.cli import main as run
+        from customerio_track_mcp.cli.main import main as run
 
         gc.freeze()
         gc.enable()

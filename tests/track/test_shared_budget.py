@@ -11,7 +11,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from customerio_track_mcp.budgets import rate_budget
+from customerio_track_mcp.runtime import rate_budget
 from customerio_track_mcp.settings.base import BadSettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials, LocalRateBudget, TrackClient

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
-from customerio_track_mcp.budgets import rate_budget
 from customerio_track_mcp.http.app import http_app
 from customerio_track_mcp.http.auth.authenticator import Access
 from customerio_track_mcp.http.health import Readiness, in_the_way
@@ -18,6 +17,7 @@ from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.instrumentation.traces import Traced, tracing
 from customerio_track_mcp.mcp_server import build_server
+from customerio_track_mcp.runtime import rate_budget
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.signals import signals

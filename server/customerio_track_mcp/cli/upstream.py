@@ -12,10 +12,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from customerio_track_mcp.cli.output import say
 from customerio_track_mcp.instrumentation.logs import configure_logging
 from customerio_track_mcp.settings.base import BadSettingsError
 from customerio_track_mcp.settings.server import Settings
-from customerio_track_mcp.terminal import say
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox

@@ -11,12 +11,13 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from customerio_track_mcp import __version__, commands
+from customerio_track_mcp import __version__
+from customerio_track_mcp.cli import commands
+from customerio_track_mcp.cli.output import say
+from customerio_track_mcp.cli.upstream import SANDBOX_PORT
 from customerio_track_mcp.settings.base import BadSettingsError, EnvironmentSettings
 from customerio_track_mcp.settings.http import CALLER_NAME, HttpSettings
 from customerio_track_mcp.settings.server import Settings
-from customerio_track_mcp.terminal import say
-from customerio_track_mcp.workspace import SANDBOX_PORT
 
 _EXAMPLES: Final = """\
 examples:

@@ -15,16 +15,16 @@ from typing import Final
 
 import anyio
 
-from customerio_track_mcp.budgets import rate_budget
+from customerio_track_mcp.cli.output import say, tell
+from customerio_track_mcp.cli.upstream import running_sandbox, workspace
 from customerio_track_mcp.instrumentation.logs import call_log, configure_logging
 from customerio_track_mcp.instrumentation.traces import Traced, tracing
 from customerio_track_mcp.mcp_server import build_server
+from customerio_track_mcp.runtime import rate_budget
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.signals import stop_signals
-from customerio_track_mcp.terminal import say, tell
 from customerio_track_mcp.tools.handlers import Tools
 from customerio_track_mcp.track import Observer, is_loopback
-from customerio_track_mcp.workspace import running_sandbox, workspace
 
 BAD_USAGE: Final = 2
 """The exit status for a bad setting or option."""
@@ -53,7 +53,7 @@ def stdio(options: argparse.Namespace) -> int:
 
 def http(options: argparse.Namespace) -> int:
     """Serve streamable HTTP."""
-    from customerio_track_mcp.http.command import forbidden, serve_http
+    from customerio_track_mcp.cli.http import forbidden, serve_http
     from customerio_track_mcp.settings.http import HttpSettings
 
     settings = HttpSettings.from_environment()
@@ -80,7 +80,7 @@ def sandbox(options: argparse.Namespace) -> int:
 def check(options: argparse.Namespace) -> int:
     """Test the credentials."""
     del options
-    from customerio_track_mcp.check import check
+    from customerio_track_mcp.cli.check import check
 
     settings = Settings.from_environment()
     configure_logging(settings.log_level, settings.log_format)

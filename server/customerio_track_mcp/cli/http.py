@@ -15,6 +15,8 @@ from tempfile import TemporaryDirectory
 from prometheus_client.multiprocess import mark_process_dead
 
 import customerio_track_mcp.track.transports.aiohttp_backend  # noqa: F401 - loaded now, and not while the first request waits for it
+from customerio_track_mcp.cli.output import say
+from customerio_track_mcp.cli.upstream import Workspace, workspace
 from customerio_track_mcp.http.app import PATH, hosts_answered, in_url
 from customerio_track_mcp.http.auth.authenticator import Access
 from customerio_track_mcp.http.server import SECONDS_TO_ANSWER
@@ -22,9 +24,7 @@ from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.http.supervisor import Workers, signals_of_supervisor, tell_supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
 from customerio_track_mcp.settings.http import HttpSettings
-from customerio_track_mcp.terminal import say
 from customerio_track_mcp.track import is_loopback
-from customerio_track_mcp.workspace import Workspace, workspace
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
