@@ -1,4 +1,4 @@
-# The steps are those of docs/deploy.md, "Install it"; tests/deploy/test_dockerfile.py runs them.
+# The steps are the same as in docs/deploy.md, "Install it"; tests/integration/test_dockerfile.py runs them.
 ARG PYTHON_VERSION=3.13.12
 
 FROM python:${PYTHON_VERSION}-slim-trixie AS build
@@ -9,19 +9,19 @@ RUN python -m venv --without-pip /opt/venv
 RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt ".[redis,otel]"
 
 FROM python:${PYTHON_VERSION}-slim-trixie
-# Nothing is installed in the result any more.
+# Nothing is installed in the final image, so it needs no pip.
 RUN python -m pip uninstall --yes pip
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     CUSTOMERIO_LOG_FORMAT=json
-# A number, so that Kubernetes can see that it is not root's. Only /tmp has to be writable, and only for --workers.
+# Numeric, so that Kubernetes can verify runAsNonRoot. Only /tmp must be writable, and only for --workers.
 USER 65532:65532
 WORKDIR /tmp
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
-# The process itself gets the signals: no shell stands between.
+# Exec form, so that signals reach the process rather than a shell.
 ENTRYPOINT ["customerio-track-mcp"]
 CMD ["http", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,1 +1,1 @@
-"""What a call costs, as ratios to references that are measured in the same run: `make bench`."""
+"""Benchmarks of a tool call, as ratios to baselines measured in the same run: `make bench`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks` measures, and prints a table; what it is at is told on standard error."""
+"""Measure what a tool call costs, and print the results as Markdown. Progress goes to stderr."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ CASES: Final[Mapping[str, Callable[[Report, Effort], Awaitable[None]]]] = {
 
 async def _main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("case", nargs="*", help=f"which of {', '.join(CASES)}; all of them by default")
-    parser.add_argument("--quick", action="store_true", help="few and short rounds: to see that it works")
+    parser.add_argument("case", nargs="*", help=f"cases to run: {', '.join(CASES)}; default: all of them")
+    parser.add_argument("--quick", action="store_true", help="run few and short rounds, to check that everything works")
     options = parser.parse_args()
     if unknown := set(options.case) - set(CASES):
-        parser.error(f"no case of that name: {', '.join(sorted(unknown))}; there are {', '.join(CASES)}")
+        parser.error(f"unknown case: {', '.join(sorted(unknown))}; choose from {', '.join(CASES)}")
     effort = Effort(rounds=2, seconds=0.3, calls=2000) if options.quick else Effort()
     report = Report()
     for name in options.case or CASES:

@@ -1,6 +1,6 @@
-"""The same upstream work without MCP, by this project's client and by others: each in a process of its own.
+"""The same requests without MCP, sent by this project's client and by other clients.
 
-`python -m benchmarks.clients NAME URL IN_FLIGHT SECONDS` prints what was seen.
+`python -m benchmarks.clients NAME URL IN_FLIGHT SECONDS` measures one of them and prints a `Sample` as JSON.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import asdict
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from benchmarks.load import Call, drive
+from benchmarks.load import Call, measure
 
 _PERSON: Final = "1042"
 _EVENT: Final = "purchase"
@@ -45,8 +45,8 @@ async def _new_client_per_call(url: str, in_flight: int) -> AsyncIterator[Call]:
     async def call() -> None:
         async with httpx.AsyncClient(auth=("site", "key")) as client:
             body = {"name": _EVENT, "data": _DATA}
-            reply = await client.post(f"{url}/api/v1/customers/{_PERSON}/events", json=body)
-            reply.raise_for_status()
+            response = await client.post(f"{url}/api/v1/customers/{_PERSON}/events", json=body)
+            response.raise_for_status()
 
     yield call
 
@@ -56,8 +56,8 @@ async def _async_customerio(url: str, in_flight: int) -> AsyncIterator[Call]:
     from async_customerio import AsyncCustomerIO
 
     del in_flight
-    parts = urlsplit(url)
-    client = AsyncCustomerIO("site", "key", host=parts.hostname, port=parts.port)
+    address = urlsplit(url)
+    client = AsyncCustomerIO("site", "key", host=address.hostname, port=address.port)
 
     async def call() -> None:
         await client.track(_PERSON, _EVENT, **_DATA)
@@ -68,21 +68,21 @@ async def _async_customerio(url: str, in_flight: int) -> AsyncIterator[Call]:
 
 @asynccontextmanager
 async def _customerio(url: str, in_flight: int) -> AsyncIterator[Call]:
-    """The vendor's package, which blocks: so many threads as there are calls in flight, each with a client."""
+    """Use the vendor's package, which is synchronous: one thread and one client for each call in flight."""
     from queue import SimpleQueue
 
     from customerio import CustomerIO
 
-    parts = urlsplit(url)
-    free: SimpleQueue[Any] = SimpleQueue()
+    address = urlsplit(url)
+    idle_clients: SimpleQueue[Any] = SimpleQueue()
     for _ in range(in_flight):
-        free.put(CustomerIO("site", "key", host=parts.hostname, port=parts.port))
+        idle_clients.put(CustomerIO("site", "key", host=address.hostname, port=address.port))
     loop, threads = asyncio.get_running_loop(), ThreadPoolExecutor(in_flight)
 
     def track() -> None:
-        client = free.get()
+        client = idle_clients.get()
         client.track(_PERSON, _EVENT, data=_DATA)
-        free.put(client)
+        idle_clients.put(client)
 
     async def call() -> None:
         await loop.run_in_executor(threads, track)
@@ -97,11 +97,12 @@ CLIENTS: Final[dict[str, Callable[[str, int], AbstractAsyncContextManager[Call]]
     "async-customerio": _async_customerio,
     "customerio": _customerio,
 }
+"""By name: a context manager that takes a base URL and the number of calls in flight, and yields the call to repeat."""
 
 
 async def _main(name: str, url: str, in_flight: int, seconds: float) -> None:
     async with CLIENTS[name](url, in_flight) as call:
-        sample = await drive(call, in_flight, seconds, time.process_time)
+        sample = await measure(call, in_flight, seconds, time.process_time)
     print(json.dumps(asdict(sample)))
 
 

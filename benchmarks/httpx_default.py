@@ -1,29 +1,31 @@
-"""This server over standard input and output with another way to the Track API: httpx's own pool, left as it comes."""
+"""This server over stdio, with httpx's own connection pool in its default configuration: a baseline."""
 
 from __future__ import annotations
+
+from unittest.mock import patch
 
 import anyio
 import httpx
 
-from customerio_track_mcp.instrumentation.logs import call_log, configure_logging
-from customerio_track_mcp.mcp_server import build_server
+from customerio_track_mcp.instrumentation.logs import configure_logging
+from customerio_track_mcp.runtime import Upstream, open_runtime
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.stdio.transport import serve_stdio
-from customerio_track_mcp.tools.handlers import Tools
-from customerio_track_mcp.track import TrackClient
+from customerio_track_mcp.track import session
+
+
+def _create_transport(base_url: str, max_connections: int) -> httpx.AsyncBaseTransport:
+    del base_url, max_connections
+    return httpx.AsyncHTTPTransport()
 
 
 async def _serve() -> None:
     settings = Settings.from_environment()
     configure_logging(settings.log_level, settings.log_format)
-    async with TrackClient(
-        settings.credentials,
-        settings.base_url,
-        requests_per_second=settings.rate_limit,
-        patience=settings.patience,
-        transport=httpx.AsyncHTTPTransport(),
-    ) as client:
-        await serve_stdio(build_server(Tools(client), on_call=call_log(settings.hash_key)))
+    # The transport is the only difference from the server, so it is replaced where the server creates it.
+    with patch.object(session, "create_transport", _create_transport):
+        async with open_runtime(Upstream(settings, settings.base_url)) as runtime:
+            await serve_stdio(runtime.server)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Load: so many calls in flight for so long, each followed by the next."""
+"""Load: a constant number of calls in flight, for a time or up to a total."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ Call = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What was seen under load. Times are in seconds.
+    """One measurement under load. Times are in seconds.
 
     Attributes:
         rate: calls per second.
-        p50: the median time of a call.
-        p99: the time within which 99 of 100 calls ended.
-        cpu: processor time for each call in the process under measurement.
+        p50: median duration of a call.
+        p99: 99th percentile of the duration.
+        cpu: CPU time per call of the measured process.
     """
 
     rate: float
@@ -27,53 +27,54 @@ class Sample:
     cpu: float
 
 
-async def drive(call: Call, in_flight: int, seconds: float, cpu_seconds: Callable[[], float]) -> Sample:
-    """Keep `in_flight` calls going for `seconds`.
+async def measure(call: Call, in_flight: int, seconds: float, cpu_seconds: Callable[[], float]) -> Sample:
+    """Keep `in_flight` calls in flight for `seconds`, after a warm-up of a fifth of that.
 
     Args:
-        call: makes one call; it raises where the answer is not a success.
-        in_flight: how many at a time.
-        seconds: how long new calls are begun.
-        cpu_seconds: the processor time that is counted.
+        call: makes one call, and raises if it fails.
+        in_flight: number of concurrent calls.
+        seconds: how long to start new calls.
+        cpu_seconds: returns the CPU time used so far.
     """
-    await _repeat(call, in_flight, time.perf_counter() + seconds / 5)  # connections, caches
-    cpu, began = cpu_seconds(), time.perf_counter()
-    taken = await _repeat(call, in_flight, began + seconds)
+    await _call_until(call, in_flight, time.perf_counter() + seconds / 5)  # connections, caches
+    cpu_before, started = cpu_seconds(), time.perf_counter()
+    durations = await _call_until(call, in_flight, started + seconds)
     ended = time.perf_counter()
-    taken.sort()
+    durations.sort()
     return Sample(
-        rate=len(taken) / (ended - began),
-        p50=taken[len(taken) // 2],
-        p99=taken[len(taken) * 99 // 100],
-        cpu=(cpu_seconds() - cpu) / len(taken),
+        rate=len(durations) / (ended - started),
+        p50=durations[len(durations) // 2],
+        p99=durations[len(durations) * 99 // 100],
+        cpu=(cpu_seconds() - cpu_before) / len(durations),
     )
 
 
-async def repeat(call: Call, in_flight: int, number: int) -> None:
-    """Make `number` calls, `in_flight` at a time."""
-    left = iter(range(number))
+async def repeat(call: Call, in_flight: int, total: int) -> None:
+    """Make `total` calls, `in_flight` at a time."""
+    remaining = iter(range(total))
 
-    async def slot() -> None:
-        for _ in left:
+    async def worker() -> None:
+        for _ in remaining:
             await call()
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(in_flight):
-            tasks.create_task(slot())
+            tasks.create_task(worker())
 
 
-async def _repeat(call: Call, in_flight: int, until: float) -> list[float]:
-    taken: list[float] = []
+async def _call_until(call: Call, in_flight: int, deadline: float) -> list[float]:
+    """Return the durations of the calls that were started before `deadline`."""
+    durations: list[float] = []
 
-    async def slot() -> None:
+    async def worker() -> None:
         now = time.perf_counter()
-        while now < until:
-            began = now
+        while now < deadline:
+            started = now
             await call()
             now = time.perf_counter()
-            taken.append(now - began)
+            durations.append(now - started)
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(in_flight):
-            tasks.create_task(slot())
-    return taken
+            tasks.create_task(worker())
+    return durations

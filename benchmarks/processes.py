@@ -1,4 +1,4 @@
-"""Processes under measurement: started, counted, ended."""
+"""Processes under measurement: commands, environment, CPU time and memory."""
 
 from __future__ import annotations
 
@@ -15,35 +15,43 @@ import psutil
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 SERVER: Final = (sys.executable, "-m", "customerio_track_mcp")
+"""The command that runs this server over stdio."""
 
 
 def python(module: str, *arguments: str) -> tuple[str, ...]:
-    """The command that runs a module of this package."""
+    """Return the command that runs a module of this package."""
     return (sys.executable, "-m", f"benchmarks.{module}", *arguments)
 
 
-DO_NOTHING: Final = python("do_nothing", "stdio")
+NO_OP: Final = python("no_op", "stdio")
+"""The command that runs the no-op server over stdio."""
 
 
 def environment(track_url: str, **others: str) -> Mapping[str, str]:
-    """An environment in which the server's calls go to `track_url`, and no rate budget stands in the way."""
-    ours = {
+    """Return an environment with `track_url` as the upstream and limits too high to matter.
+
+    Args:
+        track_url: the Track API's base URL.
+        others: more variables.
+    """
+    settings = {
         "CUSTOMERIO_API_KEY": "site:key",
         "CUSTOMERIO_TRACK_URL": track_url,
         "CUSTOMERIO_RATE_LIMIT": "100000",
-        # More than are ever in flight: a caller may have an answer before the call is off the service's count.
+        # More than are ever in flight: a caller may receive a response before the service stops counting its call.
         "CUSTOMERIO_HTTP_MAX_IN_FLIGHT": "1024",
         "CUSTOMERIO_HTTP_MAX_IN_FLIGHT_PER_CALLER": "1024",
     }
-    return {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMERIO_")} | ours | others
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMERIO_")}
+    return inherited | settings | others
 
 
 @asynccontextmanager
 async def responder(certificate: Path | None = None) -> AsyncIterator[str]:
-    """A responder in a process of its own; its URL.
+    """Run `benchmarks.responder` in its own process, and yield its URL.
 
     Args:
-        certificate: for https: a file with a key and its certificates.
+        certificate: a PEM file with a private key and its certificate chain, for https; None for http.
     """
     command = python("responder", *([str(certificate)] if certificate else []))
     async with await anyio.open_process(command, stderr=None) as process:
@@ -56,24 +64,28 @@ async def responder(certificate: Path | None = None) -> AsyncIterator[str]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
+    """Return a port that is free on 127.0.0.1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
         return port
 
 
 class Meter:
-    """Counts what a process and its children use."""
+    """Measures the CPU time and memory of a process and its descendants.
+
+    Args:
+        process_id: the process.
+    """
 
     def __init__(self, process_id: int) -> None:
         self._root = psutil.Process(process_id)
 
     def cpu_seconds(self) -> float:
-        """The processor time used so far."""
+        """Return the CPU time used so far, in seconds."""
         return sum(sum(process.cpu_times()[:2]) for process in self._processes())
 
     def resident_bytes(self) -> int:
-        """The memory that is resident now."""
+        """Return the resident memory, in bytes."""
         return sum(process.memory_info().rss for process in self._processes())
 
     def _processes(self) -> Sequence[psutil.Process]:

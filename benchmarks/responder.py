@@ -1,6 +1,6 @@
-"""A bare responder in the Track API's place: it answers every request with 200 and an empty object, and looks at none.
+"""A minimal upstream: it responds to every request with 200 and an empty object, and does not look at the request.
 
-The sandbox would be part of what is measured: it checks, records and tells what it gets.
+The sandbox would distort the measurement: it validates, records and displays every request.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 import ssl
 import sys
 
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
+_RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 
@@ -31,7 +31,7 @@ class _Responder(asyncio.Protocol):
             if len(self._received) < size:
                 return
             del self._received[:size]
-            self._transport.write(_ANSWER)
+            self._transport.write(_RESPONSE)
 
 
 async def _main(certificate: str | None) -> None:

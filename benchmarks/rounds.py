@@ -1,4 +1,4 @@
-"""Contestants measured in turns, so that what else the machine does falls on all of them alike."""
+"""Workloads measured in turns, so that other activity on the machine affects all of them alike."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from benchmarks.load import Sample, drive
+from benchmarks.load import Sample, measure
 from benchmarks.processes import python
 from benchmarks.servers import FailedCallError, Server
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How much is measured.
+    """How much to measure.
 
     Attributes:
-        rounds: how often each contestant has its turn.
-        seconds: how long a turn is.
-        calls: how many calls the memory is watched over.
+        rounds: turns per workload.
+        seconds: duration of a turn.
+        calls: number of calls in the memory benchmark; the profile takes a tenth of them.
     """
 
     rounds: int = 7
@@ -28,38 +28,38 @@ class Effort:
     calls: int = 50_000
 
 
-class Contestant(Protocol):
-    """Something that can be put under load."""
+class Workload(Protocol):
+    """Something to measure under load."""
 
     async def sample(self, in_flight: int, seconds: float) -> Sample:
-        """Be under load for `seconds`."""
+        """Measure `seconds` of load with `in_flight` concurrent calls."""
 
 
 @dataclass(frozen=True, slots=True)
-class Calls(Contestant):
-    """The same call again and again of a server that runs.
+class ServerWorkload(Workload):
+    """One call, repeated, to a running server.
 
     Attributes:
         server: the server.
-        request: the call, as `call_of` makes it.
+        request: the call, as returned by `tool_call`.
     """
 
     server: Server
     request: bytes
 
     async def sample(self, in_flight: int, seconds: float) -> Sample:
-        """Call for `seconds`."""
-        return await drive(lambda: self.server.call(self.request), in_flight, seconds, self.server.meter.cpu_seconds)
+        """Call the server for `seconds`; the CPU time is the server's."""
+        return await measure(lambda: self.server.call(self.request), in_flight, seconds, self.server.meter.cpu_seconds)
 
 
 @dataclass(frozen=True, slots=True)
-class Client(Contestant):
-    """A client without MCP, in a new process each time.
+class ClientWorkload(Workload):
+    """A client without MCP, in a new process for each sample.
 
     Attributes:
-        name: which of `CLIENTS`.
+        name: a key of `CLIENTS`.
         url: the Track API's base URL.
-        environment: the process's environment.
+        environment: the environment of the process.
     """
 
     name: str
@@ -67,21 +67,27 @@ class Client(Contestant):
     environment: Mapping[str, str]
 
     async def sample(self, in_flight: int, seconds: float) -> Sample:
-        """Send events for `seconds`."""
+        """Send events for `seconds`; the CPU time is the client's.
+
+        Raises:
+            FailedCallError: the process failed.
+        """
         command = python("clients", self.name, self.url, str(in_flight), str(seconds))
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, env=dict(self.environment)
         )
-        told, _ = await process.communicate()
+        output, _ = await process.communicate()
         if process.returncode:
             raise FailedCallError(f"{self.name} ended with status {process.returncode}")
-        return Sample(**json.loads(told))
+        return Sample(**json.loads(output))
 
 
-async def in_turns(contestants: Mapping[str, Contestant], in_flight: int, effort: Effort) -> dict[str, list[Sample]]:
-    """A sample of each contestant in each round, every other round the other way about."""
-    samples: dict[str, list[Sample]] = {name: [] for name in contestants}
+async def measure_in_turns(
+    workloads: Mapping[str, Workload], in_flight: int, effort: Effort
+) -> dict[str, list[Sample]]:
+    """Return one sample of each workload per round. Every second round runs in reverse order."""
+    samples: dict[str, list[Sample]] = {name: [] for name in workloads}
     for number in range(effort.rounds):
-        for name in list(contestants)[:: -1 if number % 2 else 1]:
-            samples[name].append(await contestants[name].sample(in_flight, effort.seconds))
+        for name in list(workloads)[:: -1 if number % 2 else 1]:
+            samples[name].append(await workloads[name].sample(in_flight, effort.seconds))
     return samples

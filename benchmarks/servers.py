@@ -1,4 +1,4 @@
-"""MCP servers under load, spoken to by as little as there can be: messages that were put together beforehand."""
+"""MCP servers under load. The client side is minimal: prepared JSON-RPC messages, without an MCP client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.processes import Meter, free_port
 
 _MODERN: Final = "2026-07-28"
 _LEGACY: Final = "2025-11-25"
-_LONGEST_LINE: Final = 16 * 2**20
+_MAX_LINE_BYTES: Final = 16 * 2**20
 _SUCCESS: Final = b'"success":true'
 _ID: Final = re.compile(rb'"id":(\d+)')
 _INITIALIZE: Final = {
@@ -33,41 +33,55 @@ _META: Final = {
     "io.modelcontextprotocol/clientInfo": {"name": "bench", "version": "1"},
     "io.modelcontextprotocol/clientCapabilities": {},
 }
-_PAUSE: Final = 0.02
+_POLL_INTERVAL: Final = 0.02
+_MAX_POLLS: Final = 500
 
 EVENT: Final = {"customer_id": "1042", "event_name": "purchase", "data": {"order": "A-17", "total": 49.9}}
-"""The arguments of an ordinary call."""
+"""The arguments of a typical call."""
 
 Arguments = Mapping[str, Any]
 
 
 class FailedCallError(Exception):
-    """An answer was no success: what it took to get it is no measure of anything."""
+    """A call failed, so the measurement is not valid."""
 
 
 class Server(ABC):
-    """An MCP server in a process of its own."""
+    """An MCP server in its own process.
+
+    Attributes:
+        meter: measures that process.
+    """
 
     meter: Meter
 
     @abstractmethod
     async def call(self, request: bytes) -> None:
-        """Make one call, of which `request` is what follows the id in its JSON.
+        """Make one call.
+
+        Args:
+            request: the JSON of the call after its id, as returned by `tool_call`.
 
         Raises:
-            FailedCallError: the answer is not a success.
+            FailedCallError: the result is not a success.
         """
 
 
-def call_of(tool: str, arguments: Arguments, *, modern: bool = False) -> bytes:
-    """A tool call as JSON without its beginning, which holds the id."""
+def tool_call(tool: str, arguments: Arguments, *, modern: bool = False) -> bytes:
+    """Return the JSON of a tool call without its first part, which contains the id.
+
+    Args:
+        tool: the tool's name.
+        arguments: the tool's arguments.
+        modern: whether to use protocol 2026-07-28 instead of 2025-11-25.
+    """
     params: dict[str, Any] = {"name": tool, "arguments": arguments} | ({"_meta": _META} if modern else {})
     message = json.dumps({"method": "tools/call", "params": params}, separators=(",", ":"))
     return message[1:].encode()
 
 
 class StdioServer(Server):
-    """A server on standard input and output."""
+    """A server over stdio."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None
@@ -75,46 +89,50 @@ class StdioServer(Server):
         self._stdin, self._stdout = process.stdin, process.stdout
         self.meter = Meter(process.pid)
         self._ids = count(1)
-        self._answers: dict[int, asyncio.Future[bytes]] = {}
+        self._pending: dict[int, asyncio.Future[bytes]] = {}
         self._reading = asyncio.create_task(self._read())
 
     async def call(self, request: bytes) -> None:
         """Make one call; see `Server.call`."""
-        answer = await self.ask(request)
-        if _SUCCESS not in answer:
-            raise FailedCallError(answer[:500].decode())
+        response = await self.send(request)
+        if _SUCCESS not in response:
+            raise FailedCallError(response[:500].decode())
 
-    async def ask(self, request: bytes) -> bytes:
-        """The answer to a request of any kind."""
+    async def send(self, request: bytes) -> bytes:
+        """Send a request of any kind, and return the line of its response.
+
+        Args:
+            request: the JSON of the request after its id.
+        """
         request_id = next(self._ids)
-        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._answers[request_id] = answer
+        response: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._pending[request_id] = response
         self._stdin.write(b'{"jsonrpc":"2.0","id":%d,%b\n' % (request_id, request))
         await self._stdin.drain()
-        return await answer
+        return await response
 
     async def initialize(self) -> None:
-        """Shake hands as protocol 2025-11-25 has it."""
-        answered = self._answers[0] = asyncio.get_running_loop().create_future()
+        """Perform the handshake of protocol 2025-11-25."""
+        response = self._pending[0] = asyncio.get_running_loop().create_future()
         self._stdin.write(f"{json.dumps(_INITIALIZE)}\n".encode())
-        await answered
+        await response
         self._stdin.write(f"{json.dumps(_INITIALIZED)}\n".encode())
 
     async def close(self) -> None:
-        """Close the server's input."""
+        """Close the server's stdin, and wait until it closes its stdout."""
         self._stdin.close()
         await self._reading
 
     async def _read(self) -> None:
         while line := await self._stdout.readline():
-            if found := _ID.search(line):
-                self._answers.pop(int(found[1])).set_result(line)
-        for unanswered in self._answers.values():
-            unanswered.set_exception(FailedCallError("the server ended"))
+            if match := _ID.search(line):
+                self._pending.pop(int(match[1])).set_result(line)
+        for response in self._pending.values():
+            response.set_exception(FailedCallError("the server ended"))
 
 
 class HttpServer(Server):
-    """A server on streamable HTTP, without sessions."""
+    """A server over streamable HTTP, without sessions."""
 
     def __init__(self, url: str, process_id: int, client: aiohttp.ClientSession) -> None:
         self._url = url
@@ -125,34 +143,43 @@ class HttpServer(Server):
     async def call(self, request: bytes) -> None:
         """Make one call; see `Server.call`."""
         body = b'{"jsonrpc":"2.0","id":%d,%b' % (next(self._ids), request)
-        async with self._client.post(self._url, data=body) as reply:
-            answer = await reply.read()
-        if _SUCCESS not in answer:
-            raise FailedCallError(f"{reply.status} {answer[:500].decode()}")
+        async with self._client.post(self._url, data=body) as response:
+            content = await response.read()
+        if _SUCCESS not in content:
+            raise FailedCallError(f"{response.status} {content[:500].decode()}")
 
     async def wait_until_ready(self) -> None:
-        """Return once it answers."""
-        ping = b'"method":"ping"}'
-        for _ in range(500):
+        """Wait until the server accepts connections.
+
+        Raises:
+            TimeoutError: it did not within ten seconds.
+        """
+        ping = b'{"jsonrpc":"2.0","id":0,"method":"ping"}'
+        for _ in range(_MAX_POLLS):
             try:
-                async with self._client.post(self._url, data=b'{"jsonrpc":"2.0","id":0,' + ping) as reply:
-                    await reply.read()
+                async with self._client.post(self._url, data=ping) as response:
+                    await response.read()
                     return
             except aiohttp.ClientConnectorError:
-                await asyncio.sleep(_PAUSE)
-        raise TimeoutError(f"nothing listens at {self._url}")
+                await asyncio.sleep(_POLL_INTERVAL)
+        raise TimeoutError(f"no server listens at {self._url}")
 
 
 @asynccontextmanager
 async def stdio_server(command: Sequence[str], environment: Mapping[str, str]) -> AsyncIterator[StdioServer]:
-    """A server on standard input and output that has shaken hands."""
+    """Run a server over stdio, and yield it after the handshake.
+
+    Args:
+        command: starts the server.
+        environment: the environment of its process.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env=environment,
-        limit=_LONGEST_LINE,
+        limit=_MAX_LINE_BYTES,
     )
     try:
         server = StdioServer(process)
@@ -160,23 +187,23 @@ async def stdio_server(command: Sequence[str], environment: Mapping[str, str]) -
         yield server
         await server.close()
     finally:
-        await _end(process)
+        await _terminate(process)
 
 
 @asynccontextmanager
 async def http_server(
     command: Sequence[str], environment: Mapping[str, str], *, modern: bool
 ) -> AsyncIterator[HttpServer]:
-    """A server on streamable HTTP that answers. `PORT` in the command is the port to listen on.
+    """Run a server over streamable HTTP, and yield it once it accepts connections.
 
     Args:
-        command: what starts it.
-        environment: its environment; `PORT` is set in it.
-        modern: whether to speak protocol 2026-07-28 to it, or else 2025-11-25.
+        command: starts the server; the argument `PORT` is replaced by the port to listen on.
+        environment: the environment of its process; `PORT` is added.
+        modern: whether to use protocol 2026-07-28 instead of 2025-11-25.
     """
     port = str(free_port())
     process = await asyncio.create_subprocess_exec(
-        *[port if word == "PORT" else word for word in command],
+        *[port if argument == "PORT" else argument for argument in command],
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -193,18 +220,18 @@ async def http_server(
             await server.wait_until_ready()
             yield server
     finally:
-        await _end(process)
+        await _terminate(process)
 
 
 async def seconds_to_list_tools(command: Sequence[str], environment: Mapping[str, str]) -> float:
-    """How long a server on standard input and output takes from its start to its answer to `tools/list`."""
-    began = time.perf_counter()
+    """Return the seconds from the start of a server over stdio to its response to `tools/list`."""
+    started = time.perf_counter()
     async with stdio_server(command, environment) as server:
-        await server.ask(b'"method":"tools/list"}')
-        return time.perf_counter() - began
+        await server.send(b'"method":"tools/list"}')
+        return time.perf_counter() - started
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _terminate(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
     await process.wait()

@@ -1,4 +1,4 @@
-"""Whose code the processor time of a call goes to, by a profile of the running server."""
+"""Which packages the CPU time of a call is spent in, from a profile of the running server."""
 
 from __future__ import annotations
 
@@ -14,39 +14,45 @@ from benchmarks.load import repeat
 from benchmarks.processes import environment, responder
 from benchmarks.report import Report
 from benchmarks.rounds import Effort
-from benchmarks.servers import EVENT, Server, call_of, http_server, stdio_server
+from benchmarks.servers import EVENT, Server, http_server, stdio_server, tool_call
 
-_OWNERS: Final = {
+_IO: Final = "asyncio, sockets and pipes"
+_GROUPS: Final = {
     "this server": ("customerio_track_mcp",),
-    "the MCP SDK, and the spans it makes": ("mcp", "mcp_types", "opentelemetry"),
+    "MCP SDK and its spans": ("mcp", "mcp_types", "opentelemetry"),
     "pydantic": ("pydantic", "pydantic_core"),
     "HTTP server: uvicorn, h11, Starlette": ("uvicorn", "h11", "starlette"),
-    "aiohttp and what it is made of": ("aiohttp", "yarl", "multidict", "propcache", "frozenlist", "aiosignal"),
+    "aiohttp and its dependencies": ("aiohttp", "yarl", "multidict", "propcache", "frozenlist", "aiosignal"),
     "httpx": ("httpx",),
     "anyio": ("anyio",),
     "logging": ("logging",),
-    "asyncio, sockets and pipes": ("asyncio", "selectors"),
+    _IO: ("asyncio", "selectors"),
     "ULIDs": ("ulid",),
     "metrics": ("prometheus_client",),
 }
-_REST: Final = "the rest of Python"
-_Place = tuple[str, int, str]
+"""The packages of each row of the table."""
+_OTHER: Final = "other Python code"
+_BUILT_IN: Final = "~"  # the file name that cProfile gives to built-in functions
+_Location = tuple[str, int, str]
 
 
 async def shares(report: Report, effort: Effort) -> None:
-    """Shares of a call over each transport. A profiler slows small functions most: they are no more than shares."""
+    """Measure each package's share of a call over each transport.
+
+    A profiler slows small functions down more than others, so the shares are approximate.
+    """
     calls = effort.calls // 10
-    kinds = {"stdio": None, "HTTP, protocol 2026-07-28": True, "HTTP, protocol 2025-11-25": False}
-    found = {kind: await _owners(modern, calls) for kind, modern in kinds.items()}
-    report.notes += ["", "| processor time of a call under a profiler | " + " | ".join(found) + " |"]
-    report.notes.append("| --- |" + " ---: |" * len(found))
-    for owner in (*_OWNERS, _REST):
-        each = [f"{owners[owner] / owners.total():.0%}" for owners in found.values()]
-        report.notes.append(f"| {owner} | {' | '.join(each)} |")
+    transports = {"stdio": None, "HTTP, protocol 2026-07-28": True, "HTTP, protocol 2025-11-25": False}
+    times = {transport: await _time_by_group(modern, calls) for transport, modern in transports.items()}
+    report.notes += ["", "| CPU time of a call under a profiler | " + " | ".join(times) + " |"]
+    report.notes.append("| --- |" + " ---: |" * len(times))
+    for group in (*_GROUPS, _OTHER):
+        cells = [f"{by_group[group] / by_group.total():.0%}" for by_group in times.values()]
+        report.notes.append(f"| {group} | {' | '.join(cells)} |")
 
 
-async def _owners(modern: bool | None, calls: int) -> Counter[str]:
-    """The time that `calls` calls take, by owner: a run with them, less a run without. None stands for stdio."""
+async def _time_by_group(modern: bool | None, calls: int) -> Counter[str]:
+    """Return the time of `calls` calls by group: a run with them, minus a run with one call. None means stdio."""
     return await _profile(modern, calls) - await _profile(modern, 1)
 
 
@@ -62,26 +68,26 @@ async def _profile(modern: bool | None, calls: int) -> Counter[str]:
             else:
                 http = (*command, "http", "--port", "PORT")
                 server = await stack.enter_async_context(http_server(http, env, modern=modern))
-            request = call_of("send_event", EVENT, modern=bool(modern))
+            request = tool_call("send_event", EVENT, modern=bool(modern))
             await repeat(lambda: server.call(request), 32, calls)
-        return _by_owner(pstats.Stats(str(file)))
+        return _sum_by_group(pstats.Stats(str(file)))
 
 
-def _by_owner(profile: pstats.Stats) -> Counter[str]:
+def _sum_by_group(profile: pstats.Stats) -> Counter[str]:
     times: Counter[str] = Counter()
-    functions: dict[_Place, tuple[Any, ...]] = profile.stats  # type: ignore[attr-defined]
-    for place, (_, _, own, _, callers) in functions.items():
-        if place[0] != "~":
-            times[_owner(place)] += own
-        else:  # what is built in is told under who called it, but for waiting
-            for caller, (_, _, by_caller, _) in callers.items():
-                if "poll" not in place[2]:
-                    times[_owner(caller)] += by_caller
+    functions: dict[_Location, tuple[Any, ...]] = profile.stats  # type: ignore[attr-defined]
+    for location, (_, _, own_time, _, callers) in functions.items():
+        file, _, name = location
+        if file != _BUILT_IN:
+            times[_group_of(location)] += own_time
+        elif "poll" not in name:  # waiting is not CPU time
+            for caller, (_, _, time_from_caller, _) in callers.items():
+                times[_group_of(caller)] += time_from_caller
     return times
 
 
-def _owner(place: _Place) -> str:
-    parts = Path(place[0]).parts
-    if parts[-1:] == ("wire.py",):
-        return "asyncio, sockets and pipes"
-    return next((owner for owner, packages in _OWNERS.items() if set(packages) & {*parts, Path(place[0]).stem}), _REST)
+def _group_of(location: _Location) -> str:
+    path = Path(location[0])
+    if path.parts[-2:] == ("stdio", "pipes.py"):
+        return _IO
+    return next((group for group, packages in _GROUPS.items() if set(packages) & {*path.parts, path.stem}), _OTHER)

@@ -1,4 +1,4 @@
-"""Make docs/sandbox.png: the sandbox's page with the demo's data, in the system's Chromium."""
+"""Generate docs/sandbox.png: the sandbox's page with the demo's data, in the system's Chromium."""
 
 import shutil
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 import anyio
 from playwright.async_api import async_playwright
 
-from customerio_track_mcp.demo.scenario import tell_story
+from customerio_track_mcp.demo.scenario import run_scenario
 from customerio_track_mcp.sandbox import run_sandbox
 
 
 async def main() -> None:
-    """Run the demo against a sandbox, and take a picture of its page."""
+    """Run the demo against a sandbox, and save a screenshot of its page."""
     async with run_sandbox() as sandbox, async_playwright() as playwright:
-        await tell_story(sandbox.url, print)
+        await run_scenario(sandbox.url, print)
         browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = await browser.new_page(viewport={"width": 1500, "height": 900})
         await page.goto(sandbox.url)

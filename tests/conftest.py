@@ -1,4 +1,4 @@
-"""Fixtures for all tests. Nothing here is mocked: the sandbox and the scripted server listen on real sockets."""
+"""Fixtures for all tests. Nothing is mocked: the sandbox and the scripted server listen on real sockets."""
 
 import os
 from collections.abc import AsyncIterator
@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
-from customerio_track_mcp.track import Credentials, Patience, TrackClient
-from tests.scripted import ScriptedServer
-
-IMPATIENT = Patience(first_backoff=0.001)
+from customerio_track_mcp.track import Credentials, TrackClient
+from tests.support.clients import FAST_RETRIES
+from tests.support.scripted_server import ScriptedServer
 
 
 @pytest.fixture
@@ -19,8 +18,8 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_the_developer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A test sees no CUSTOMERIO_ variable and no .env file but its own."""
+def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide the developer's settings, proxies and .env file, so that a test sees only its own."""
     for name in list(os.environ):
         if name.upper().startswith("CUSTOMERIO_") or name.upper().endswith("_PROXY"):
             monkeypatch.delenv(name)
@@ -37,7 +36,7 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 @pytest.fixture
 async def client(sandbox: RunningSandbox) -> AsyncIterator[TrackClient]:
     """A client of the sandbox."""
-    async with TrackClient(Credentials("sandbox", "sandbox"), sandbox.url, patience=IMPATIENT) as track_client:
+    async with TrackClient(Credentials("sandbox", "sandbox"), sandbox.url, retry_policy=FAST_RETRIES) as track_client:
         yield track_client
 
 

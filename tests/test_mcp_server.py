@@ -1,4 +1,4 @@
-"""Results and protocol errors, through the SDK's own client."""
+"""Results, protocol errors and log lines, through the SDK's own client."""
 
 import hashlib
 import hmac
@@ -13,23 +13,23 @@ from mcp import Client, MCPError
 
 from customerio_track_mcp import __version__
 from customerio_track_mcp.instrumentation.logs import call_log
-from customerio_track_mcp.mcp_server import build_server
-from customerio_track_mcp.tools.handlers import Tools
+from customerio_track_mcp.mcp_server import create_mcp_server
+from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import TrackClient
 
 
 @pytest.fixture(params=["legacy", "auto"])
 async def mcp_client(client: TrackClient, request: pytest.FixtureRequest) -> AsyncIterator[Client]:
-    async with Client(build_server(Tools(client)), mode=request.param) as connected:
+    async with Client(create_mcp_server(ToolHandlers(client)), mode=request.param) as connected:
         yield connected
 
 
-async def test_the_server_introduces_itself(mcp_client: Client) -> None:
+async def test_server_info_and_instructions(mcp_client: Client) -> None:
     info = mcp_client.server_info
     assert info is not None
     assert (info.name, info.version) == ("customerio-track-mcp", __version__)
     assert mcp_client.instructions is not None
-    assert "An event can start a campaign that mails a real person" in mcp_client.instructions
+    assert "An event can start a campaign that emails a real person" in mcp_client.instructions
     assert len(mcp_client.instructions.splitlines()) <= 5
 
 
@@ -60,54 +60,54 @@ async def test_every_outcome_is_a_conforming_payload_with_the_same_json_as_text(
     jsonschema.validate(payload, schemas[tool] or {})
 
 
-async def test_a_call_without_arguments_is_answered_too(mcp_client: Client) -> None:
+async def test_call_without_arguments_has_a_result(mcp_client: Client) -> None:
     result = await mcp_client.call_tool("send_event")
     assert result.is_error
     assert "customer_id: is required" in result.structured_content["error"]
 
 
-async def test_an_unknown_tool_is_a_protocol_error(mcp_client: Client) -> None:
+async def test_unknown_tool_is_a_protocol_error(mcp_client: Client) -> None:
     with pytest.raises(MCPError) as caught:
         await mcp_client.call_tool("delete_everything", {})
     assert caught.value.error.code == -32602
     assert "delete_everything" in caught.value.error.message
 
 
-async def test_a_bug_is_told_as_a_payload_and_logged_without_anybodys_data(
+async def test_bug_is_reported_and_logged_without_personal_data(
     client: TrackClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = "ann@example.com"
+    email = "ann@example.com"
 
     def broken(*_: object) -> None:
-        raise KeyError(data)
+        raise KeyError(email)
 
     monkeypatch.setattr("customerio_track_mcp.tools.handlers.reserved_key_problems", broken)
     with caplog.at_level(logging.DEBUG, logger="customerio_track_mcp"):
-        async with Client(build_server(Tools(client))) as connected:
+        async with Client(create_mcp_server(ToolHandlers(client))) as connected:
             result = await connected.call_tool("send_event", {"customer_id": "1", "event_name": "bought"})
     assert result.is_error
-    assert "a bug in it" in result.structured_content["error"]
-    assert data not in result.structured_content["error"] + caplog.text
+    assert "Internal error (KeyError): this is a bug in the server" in result.structured_content["error"]
+    assert email not in result.structured_content["error"] + caplog.text
     (record,) = [record for record in caplog.records if record.name.startswith("customerio_track_mcp")]
     assert (record.getMessage(), vars(record)["error"]) == ("bug in a tool", "KeyError")
     assert "reserved_key_problems" in vars(record)["frames"]
-    assert data not in vars(record)["frames"]
+    assert email not in vars(record)["frames"]
 
 
-async def test_each_call_leaves_one_log_line_without_personal_data(
+async def test_each_call_is_logged_on_one_line_without_personal_data(
     client: TrackClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="customerio_track_mcp"):
-        async with Client(build_server(Tools(client), on_call=call_log(b"key"))) as connected:
+        async with Client(create_mcp_server(ToolHandlers(client), on_call=call_log(b"key"))) as connected:
             await connected.call_tool("create_or_update_customer", {"customer_id": "ann-1", "email": "ann@example.com"})
             await connected.call_tool("send_event", {"customer_id": "ann-1"})
             await connected.call_tool("add_customers_to_segment", {"segment_id": "1", "customer_ids": ["ann-1", "2"]})
     records = [vars(record) for record in caplog.records if record.name.startswith("customerio_track_mcp")]
-    told = [
+    fields = [
         {name: record.get(name) for name in ("tool", "outcome", "attempts", "person", "people")} for record in records
     ]
     ann = hmac.new(b"key", b"ann-1", hashlib.sha256).hexdigest()[:16]
-    assert told == [
+    assert fields == [
         {"tool": "create_or_update_customer", "outcome": "ok", "attempts": 1, "person": ann, "people": None},
         {"tool": "send_event", "outcome": "invalid_arguments", "attempts": 0, "person": None, "people": None},
         {"tool": "add_customers_to_segment", "outcome": "ok", "attempts": 1, "person": None, "people": 2},

@@ -1,7 +1,7 @@
-"""The MCP server: lists the three tools and turns their answers into results. It knows no HTTP client.
+"""The MCP server: list the tools, call one, and turn its output into a result.
 
-Every outcome of a listed tool is a result with the documented payload, failures marked `isError`. Only an unknown
-tool name is a protocol error, as the MCP specification wants.
+Every outcome of a known tool is a result with the documented payload, failures with `isError`. Only an unknown tool
+name is a protocol error, as the MCP specification requires.
 """
 
 from __future__ import annotations
@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import mcp_types as types
@@ -18,137 +17,37 @@ from mcp.server import Server, ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, Notes, OnCall, Outcome, calling
-from customerio_track_mcp.tools.handlers import Tools
-from customerio_track_mcp.tools.schemas import (
-    AddCustomersToSegmentInput,
-    AddCustomersToSegmentOutput,
-    CreateOrUpdateCustomerInput,
-    CreateOrUpdateCustomerOutput,
-    SendEventInput,
-    SendEventOutput,
-    ToolInput,
-    ToolOutput,
-    published_schema,
-)
+from customerio_track_mcp.instrumentation.calls import CallContext, Caller, CallRecord, OnCall, Outcome, calling
+from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, internal_error
+from customerio_track_mcp.tools.handlers import ToolHandlers
+from customerio_track_mcp.tools.registry import TOOLS, RegisteredTool
+from customerio_track_mcp.tools.schemas import ToolOutput
 
 logger = logging.getLogger("customerio_track_mcp.calls")
 
 INSTRUCTIONS: Final = """\
-Keeps one Customer.io workspace up to date: customer profiles, events, manual segments.
-These tools write to a live workspace and read nothing back. An event can start a campaign that mails a real person.
-Create a customer before you send their events or put them into a segment.
-A result with success false says in `error` what happened, whether anything was carried out, and what to do next."""
+Keeps one Customer.io workspace up to date: customer profiles, events and manual segments.
+These tools write to a live workspace and cannot read from it. An event can start a campaign that emails a real person.
+Create a customer before you send their events or add them to a segment.
+If a result has success false, `error` says what happened, whether anything was carried out, and what to do next."""
 
-_Call = Callable[[Tools, Mapping[str, object], Notes], Awaitable[ToolOutput]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    tool: types.Tool
-    output: type[ToolOutput]
-    call: _Call
+_MAX_NAME_CHARACTERS: Final = 80
 
 
-def _entry(
-    call: _Call,
-    given: type[ToolInput],
-    output: type[ToolOutput],
-    *,
-    name: str,
-    title: str,
-    description: str,
-    destructive: bool,
-    idempotent: bool,
-) -> _Entry:
-    tool = types.Tool(
-        name=name,
-        title=title,
-        description=description,
-        input_schema=published_schema(given),
-        output_schema=published_schema(output),
-        annotations=types.ToolAnnotations(
-            title=title,
-            read_only_hint=False,
-            destructive_hint=destructive,
-            idempotent_hint=idempotent,
-            open_world_hint=True,
-        ),
-    )
-    return _Entry(tool, output, call)
-
-
-_ENTRIES: Final[Mapping[str, _Entry]] = {
-    entry.tool.name: entry
-    for entry in (
-        _entry(
-            Tools.create_or_update_customer,
-            CreateOrUpdateCustomerInput,
-            CreateOrUpdateCustomerOutput,
-            name="create_or_update_customer",
-            title="Create or update a customer",
-            description=(
-                "Create a customer's profile in Customer.io, or set attributes of the one that customer_id names. "
-                "Use it when somebody signs up or something about them changes, and before their first event. "
-                "Attributes that are not given stay as they are; a given one replaces the old value, and null clears "
-                "it. A wrong customer_id writes over somebody else's profile, and a changed attribute can move people "
-                "in and out of segments and campaigns. Calling it twice with the same arguments changes nothing more."
-            ),
-            destructive=True,
-            idempotent=True,
-        ),
-        _entry(
-            Tools.send_event,
-            SendEventInput,
-            SendEventOutput,
-            name="send_event",
-            title="Send an event",
-            description=(
-                "Record that a customer did something: a purchase, a sign-in, a page view. Use it once for each thing "
-                "that really happened. An event can start a campaign that mails a real person at once and can't be "
-                "taken back, and every call records another event: do not repeat a call unless its error says so. "
-                "Event names are matched exactly by campaigns, so use the names that the workspace already uses."
-            ),
-            destructive=False,
-            idempotent=False,
-        ),
-        _entry(
-            Tools.add_customers_to_segment,
-            AddCustomersToSegmentInput,
-            AddCustomersToSegmentOutput,
-            name="add_customers_to_segment",
-            title="Add customers to a manual segment",
-            description=(
-                "Put up to 1000 existing customers into an existing manual segment. Use it for lists that people keep "
-                "by hand; data-driven segments fill themselves and take nobody. Joining a segment can start a campaign "
-                "that mails all of these people, and this server can't take anybody out again. Customer.io does not "
-                "tell which ids it found: those that nobody has, or of another type than id_type says, are ignored. "
-                "Adding somebody twice changes nothing more. Split longer lists into several calls."
-            ),
-            destructive=False,
-            idempotent=True,
-        ),
-    )
-}
-
-
-TOOL_NAMES: Final = tuple(_ENTRIES)
-
-
-def build_server(
-    tools: Tools,
+def create_mcp_server(
+    handlers: ToolHandlers,
     note: str = "",
     *,
     caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
     on_call: OnCall = lambda _: None,
 ) -> Server[Any]:
-    """An MCP server over `tools`, for any transport and for protocols 2025-11-25 and 2026-07-28.
+    """Create the MCP server, for any transport and for protocols 2025-11-25 and 2026-07-28.
 
     Args:
-        tools: what the calls go to.
+        handlers: run the tools.
         note: a last line for the server's instructions.
-        caller_of: tells who makes a request; a caller sees only the tools that they may use.
-        on_call: told of each tool call that has ended.
+        caller_of: returns who makes a request; a caller only sees the tools that they may use.
+        on_call: called after each tool call.
     """
 
     async def list_tools(
@@ -156,18 +55,18 @@ def build_server(
     ) -> types.ListToolsResult:
         del params
         caller = caller_of(context)
-        return types.ListToolsResult(tools=[entry.tool for name, entry in _ENTRIES.items() if caller.may_use(name)])
+        return types.ListToolsResult(tools=[tool.definition for name, tool in TOOLS.items() if caller.may_use(name)])
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
     ) -> types.CallToolResult:
-        entry = _ENTRIES.get(params.name)
-        if entry is None:
-            known = ", ".join(_ENTRIES)
-            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name[:80]}; known are {known}")
+        tool = TOOLS.get(params.name)
+        if tool is None:
+            message = f"Unknown tool: {params.name[:_MAX_NAME_CHARACTERS]}; the tools are {', '.join(TOOLS)}"
+            raise MCPError(code=types.INVALID_PARAMS, message=message)
         caller = caller_of(context)
         with calling(caller):
-            return _result(await _call(entry, tools, caller, params.arguments or {}, on_call))
+            return _result(await _call(tool, handlers, caller, params.arguments or {}, on_call))
 
     return Server(
         "customerio-track-mcp",
@@ -177,44 +76,36 @@ def build_server(
         instructions=f"{INSTRUCTIONS}\n{note}".strip(),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
-        get_tool_input_schema=lambda name: entry.tool.input_schema if (entry := _ENTRIES.get(name)) else None,
+        get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
 
 
 async def _call(
-    entry: _Entry, tools: Tools, caller: Caller, arguments: Mapping[str, object], on_call: OnCall
+    tool: RegisteredTool, handlers: ToolHandlers, caller: Caller, arguments: Mapping[str, object], on_call: OnCall
 ) -> ToolOutput:
-    name, started, notes = entry.tool.name, time.perf_counter(), Notes()
+    name, started, context = tool.definition.name, time.perf_counter(), CallContext()
     try:
         if not caller.may_use(name):
-            notes.outcome = Outcome.FORBIDDEN
-            return _forbidden(entry, caller)
-        return await entry.call(tools, arguments, notes)
-    except Exception as error:  # noqa: BLE001 - the model has to be told; a bug here must not become a protocol error
-        notes.outcome = Outcome.BUG
-        # The frames alone: an exception's own text may hold somebody's data.
+            context.outcome = Outcome.FORBIDDEN
+            return _forbidden(tool, caller)
+        return await tool.handler(handlers, arguments, context)
+    except Exception as error:  # noqa: BLE001 - the model must get a payload; a bug must not become a protocol error
+        context.outcome = Outcome.INTERNAL_ERROR
+        # Frames only: the exception's text may contain personal data.
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("bug in a tool", extra={"tool": name, "error": type(error).__name__, "frames": frames})  # noqa: TRY400
-        return _bug(entry, error)
+        return tool.output(success=False, error=internal_error(type(error).__name__))
     finally:
-        on_call(CallRecord(name, time.perf_counter() - started, notes))
+        on_call(CallRecord(name, time.perf_counter() - started, context))
 
 
-def _forbidden(entry: _Entry, caller: Caller) -> ToolOutput:
-    allowed = ", ".join(name for name in _ENTRIES if caller.may_use(name)) or "none"
+def _forbidden(tool: RegisteredTool, caller: Caller) -> ToolOutput:
+    allowed = ", ".join(name for name in TOOLS if caller.may_use(name)) or "none"
     error = (
-        f"Nothing was sent. 403: this caller may not use {entry.tool.name}; allowed are: {allowed}. {caller.remedy} "
-        "Calling again will not help before that; tell the user."
+        f"Nothing was sent. 403: this caller may not use {tool.definition.name}; it may use: {allowed}. "
+        f"{caller.remedy} {RETRYING_WILL_NOT_HELP}"
     )
-    return entry.output(success=False, error=error)
-
-
-def _bug(entry: _Entry, error: Exception) -> ToolOutput:
-    return entry.output(
-        success=False,
-        error=f"The server itself failed ({type(error).__name__}), which is a bug in it. Whether the request was "
-        "carried out is unknown. Do not call again; tell the user: the server's log holds the details.",
-    )
+    return tool.output(success=False, error=error)
 
 
 def _result(output: ToolOutput) -> types.CallToolResult:

@@ -1,56 +1,170 @@
-"""The rate budget as the settings want it: this process's own, or one shared through Redis."""
+"""The composition root: rate limiter, Track API client, tool handlers and MCP server, wired in one place.
+
+Both transports and the benchmarks get theirs from here.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
 
-from customerio_track_mcp.settings.base import BadSettingsError
-from customerio_track_mcp.settings.server import Settings
-from customerio_track_mcp.track import LocalRateBudget, RateBudget
+from mcp.server import Server, ServerRequestContext
+
+from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, OnCall
+from customerio_track_mcp.instrumentation.logs import call_log
+from customerio_track_mcp.instrumentation.traces import TracingObserver, tracing
+from customerio_track_mcp.mcp_server import create_mcp_server
+from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.server import IN_PROCESS_STORAGE, Settings
+from customerio_track_mcp.tools.handlers import ToolHandlers
+from customerio_track_mcp.track import LocalRateLimiter, Observer, RateLimiter, TrackClient
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The Track API that calls go to.
+
+    Attributes:
+        settings: credentials, retries, rate limit and logs.
+        base_url: the Track API's base URL.
+        note: what the model must know about it; the last line of the server's instructions.
+    """
+
+    settings: Settings
+    base_url: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What one process serves.
+
+    Attributes:
+        server: the MCP server.
+        client: the client that its tools use.
+        traced: whether OpenTelemetry spans are exported.
+    """
+
+    server: Server[Any]
+    client: TrackClient
+    traced: bool
 
 
 @asynccontextmanager
-async def rate_budget(
+async def open_runtime(
+    upstream: Upstream,
+    *,
+    processes: int = 1,
+    observer: Observer | None = None,
+    caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
+    on_call: OnCall = lambda _: None,
+    on_shared_limit: Callable[[bool], None] = lambda _: None,
+) -> AsyncIterator[Runtime]:
+    """Create everything that one process needs to serve MCP, and close it when the block ends.
+
+    Args:
+        upstream: the Track API to call.
+        processes: the number of processes of this replica, which divide its share of the rate limit.
+        observer: notified of waits and attempts.
+        caller_of: returns who makes a request.
+        on_call: called after each tool call, once it is logged.
+        on_shared_limit: called with whether the rate limit is shared, when that changes.
+
+    Raises:
+        SettingsError: a setting cannot be used.
+    """
+    settings = upstream.settings
+    log = call_log(settings.hash_key)
+
+    def record(call: CallRecord) -> None:
+        log(call)
+        on_call(call)
+
+    async with AsyncExitStack() as stack:
+        traced = stack.enter_context(tracing())
+        limiter = await stack.enter_async_context(
+            open_rate_limiter(upstream, processes=processes, on_change=on_shared_limit)
+        )
+        if traced:
+            observer = TracingObserver(observer or Observer())
+        client = await stack.enter_async_context(
+            create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
+        )
+        handlers = ToolHandlers(client, settings.allow_reserved_keys)
+        server = create_mcp_server(handlers, upstream.note, caller_of=caller_of, on_call=record)
+        yield Runtime(server, client, traced)
+
+
+def create_client(
     settings: Settings,
     base_url: str,
     *,
-    processes: int = 1,
-    on_change: Callable[[bool], None] = lambda _: None,
-) -> AsyncIterator[RateBudget]:
-    """The budget for requests to the workspace at `base_url`.
+    rate_limiter: RateLimiter | None = None,
+    observer: Observer | None = None,
+) -> TrackClient:
+    """Create a client of the workspace at `base_url`.
 
     Args:
-        settings: the rate, the storage, and the number of replicas.
+        settings: credentials and retries.
         base_url: the Track API's base URL.
-        processes: how many processes of this replica divide its share.
-        on_change: told whether the budget is shared.
+        rate_limiter: None for one of the client's own, at `settings.rate_limit`.
+        observer: notified of waits and attempts.
 
     Raises:
-        BadSettingsError: the storage can't be used as it is named, or the extra `redis` is not installed.
+        SettingsError: the proxy or certificate variables, which httpx reads, cannot be used.
     """
-    share = LocalRateBudget(settings.rate_limit / (settings.replicas * processes))
+    try:
+        return TrackClient(
+            settings.credentials,
+            base_url,
+            rate_limiter=rate_limiter or LocalRateLimiter(settings.rate_limit),
+            retry_policy=settings.retry_policy,
+            observer=observer,
+        )
+    except (ImportError, OSError, ValueError) as error:
+        raise SettingsError([f"the HTTP client cannot be set up: {error}"]) from None
+
+
+@asynccontextmanager
+async def open_rate_limiter(
+    upstream: Upstream, *, processes: int = 1, on_change: Callable[[bool], None] = lambda _: None
+) -> AsyncIterator[RateLimiter]:
+    """Create the rate limiter that the settings ask for, and close it when the block ends.
+
+    Args:
+        upstream: the workspace, its rate limit, and where the limit is kept.
+        processes: the number of processes of this replica, which divide its share.
+        on_change: called with whether the limit is shared, when that changes.
+
+    Raises:
+        SettingsError: the storage cannot be used.
+    """
+    settings = upstream.settings
+    share = LocalRateLimiter(settings.rate_limit / (settings.replicas * processes))
     storage = settings.rate_limit_storage.get_secret_value()
-    if storage == "memory://":
+    if storage == IN_PROCESS_STORAGE:
         yield share
         return
     try:
-        from customerio_track_mcp.track.rate_limit.redis_limiter import SharedRateBudget
+        from customerio_track_mcp.track import RedisRateLimiter
 
-        budget = SharedRateBudget(storage, _key(settings, base_url), settings.rate_limit, share, on_change)
+        limiter = RedisRateLimiter(storage, _limiter_key(upstream), settings.rate_limit, share, on_change)
     except ImportError:
-        raise BadSettingsError(
-            ["CUSTOMERIO_RATE_LIMIT_STORAGE names Redis, which needs packages: install the extra 'redis'"]
+        raise SettingsError(
+            ["CUSTOMERIO_RATE_LIMIT_STORAGE names Redis, which needs more packages: install the extra 'redis'"]
         ) from None
     except ValueError:
-        # The error's own text may hold the password.
-        raise BadSettingsError(["CUSTOMERIO_RATE_LIMIT_STORAGE: is no URL of a Redis"]) from None
-    async with aclosing(budget):
-        yield budget
+        # The original message may contain the password.
+        raise SettingsError(["CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL: expected redis://HOST:PORT/DB"]) from None
+    async with aclosing(limiter):
+        yield limiter
 
 
-def _key(settings: Settings, base_url: str) -> str:
-    """What all processes that write to one workspace have in common; the Site ID itself is nobody else's business."""
-    site_id = settings.credentials.site_id if settings.credentials else ""
-    return hashlib.sha256(f"{base_url} {site_id}".encode()).hexdigest()[:16]
+def _limiter_key(upstream: Upstream) -> str:
+    """Return what all processes that write to one workspace have in common, without revealing the Site ID."""
+    credentials = upstream.settings.credentials
+    site_id = credentials.site_id if credentials else ""
+    return hashlib.sha256(f"{upstream.base_url} {site_id}".encode()).hexdigest()[:16]

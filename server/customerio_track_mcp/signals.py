@@ -1,4 +1,4 @@
-"""Ending on SIGTERM and SIGINT, the two ways in which a host, an operator or a container ends a process."""
+"""SIGTERM and SIGINT, with which a host, an operator or a container stops a process."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import anyio
 
 @contextmanager
 def stop_signals() -> Iterator[Callable[[], Awaitable[object]]]:
-    """Catch SIGTERM and SIGINT; what is yielded waits for the next one.
+    """Catch SIGTERM and SIGINT in this block; yields a function that waits for the next one.
 
-    On Windows, whose loops have no signals, none is caught and the wait has no end.
+    On Windows, whose event loops have no signals, none is caught and the wait never ends.
     """
     if sys.platform == "win32":
         yield anyio.sleep_forever
@@ -24,7 +24,7 @@ def stop_signals() -> Iterator[Callable[[], Awaitable[object]]]:
 
 
 async def signals() -> AsyncIterator[None]:
-    """Each SIGTERM or SIGINT, as it comes."""
+    """Yield at each SIGTERM or SIGINT."""
     with stop_signals() as next_signal:
         while True:
             await next_signal()
@@ -32,6 +32,6 @@ async def signals() -> AsyncIterator[None]:
 
 
 async def on_stop_signal(act: Callable[[], object]) -> None:
-    """Call `act` at each SIGTERM or SIGINT, until cancelled."""
+    """Call `act` at each SIGTERM or SIGINT, until canceled."""
     async for _ in signals():
         act()

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "server" / "customerio_track_mcp"
 SNAPSHOT = ROOT / "tests" / "data" / "snapshots" / "log_events.json"
+LOGGERS = ("calls", "http", "sandbox", "startup", "stdio", "track")
 LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
 
 
@@ -25,9 +26,12 @@ def test_log_events_and_fields_are_the_snapshot() -> None:
     assert events == json.loads(SNAPSHOT.read_text(encoding="utf-8"))
 
 
-def test_every_logger_has_a_stable_name() -> None:
-    for path in PACKAGE.rglob("*.py"):
-        assert "getLogger(__name__)" not in path.read_text(encoding="utf-8"), path
+def test_loggers_have_stable_names() -> None:
+    created = "logging.getLogger("
+    modules = {path: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    names = {logger_name(ast.parse(text)) for text in modules.values() if f"logger = {created}" in text}
+    assert names == {f"customerio_track_mcp.{name}" for name in LOGGERS}
+    assert [path for path, text in modules.items() if f"{created}__name__)" in text] == []
 
 
 def events_of(path: Path) -> Iterator[dict[str, object]]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from customerio_track_mcp.instrumentation.calls import CallRecord, Notes
+from customerio_track_mcp.instrumentation.calls import CallContext, CallRecord
 from customerio_track_mcp.instrumentation.metrics import Metrics
+from customerio_track_mcp.tools.registry import TOOLS
 from customerio_track_mcp.track import TrackRequest
 
 SNAPSHOT = Path(__file__).parents[1] / "data" / "snapshots" / "metrics.json"
@@ -18,8 +19,8 @@ SNAPSHOT = Path(__file__).parents[1] / "data" / "snapshots" / "metrics.json"
 
 async def test_metric_names_and_labels_are_the_snapshot() -> None:
     """`UPDATE_SNAPSHOTS=1 make test` writes the new one."""
-    metrics = Metrics()
-    metrics.call(CallRecord("send_event", 0.1, Notes()))
+    metrics = Metrics(TOOLS)
+    metrics.call(CallRecord("send_event", 0.1, CallContext()))
     metrics.in_flight(1)
     metrics.shared(shared=True)
     metrics.refused(401)

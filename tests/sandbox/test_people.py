@@ -1,20 +1,23 @@
-"""Whom an identify call finds, makes, or fails to update."""
+"""Which person an identify call finds, adds or fails to update."""
+
+from __future__ import annotations
 
 import pytest
 
-from customerio_track_mcp.sandbox.people import DroppedError, People, shape_of
+from customerio_track_mcp.sandbox.drop_rules import DroppedError
+from customerio_track_mcp.sandbox.people import People, identifier_type_of
 
 
 @pytest.fixture
 def people() -> People:
-    made = People()
-    made.identify("1", {"email": "ann@example.com", "plan": "pro"})
-    made.identify("2", {"email": "bob@example.com"})
-    return made
+    people = People()
+    people.identify("1", {"email": "ann@example.com", "plan": "pro"})
+    people.identify("2", {"email": "bob@example.com"})
+    return people
 
 
 @pytest.mark.parametrize(
-    ("identifier", "shape"),
+    ("identifier", "identifier_type"),
     [
         ("42", "id"),
         ("ann@example.com", "email"),
@@ -24,18 +27,18 @@ def people() -> People:
         ("cio_", "id"),
     ],
 )
-def test_the_shape_of_an_identifier_tells_its_type(identifier: str, shape: str) -> None:
-    assert shape_of(identifier) == shape
+def test_identifier_type_is_inferred_from_its_form(identifier: str, identifier_type: str) -> None:
+    assert identifier_type_of(identifier) == identifier_type
 
 
-def test_a_new_identifier_makes_a_person(people: People) -> None:
+def test_new_identifier_adds_a_person(people: People) -> None:
     person = people.identify("3", {"name": "Cleo"})
     assert (person.id, person.email, person.attributes) == ("3", None, {"name": "Cleo"})
     assert people.find("cio_id", f"cio_{person.cio_id}") is person
     assert len(list(people)) == 3
 
 
-def test_a_known_identifier_of_any_type_updates_the_person(people: People) -> None:
+def test_known_identifier_of_any_type_updates_the_person(people: People) -> None:
     ann = people.find("id", "1")
     assert ann is not None
     people.identify("1", {"plan": "free"})
@@ -45,26 +48,26 @@ def test_a_known_identifier_of_any_type_updates_the_person(people: People) -> No
     assert len(list(people)) == 2
 
 
-def test_null_and_the_empty_string_clear_an_attribute(people: People) -> None:
+def test_null_and_empty_string_clear_an_attribute(people: People) -> None:
     people.identify("1", {"plan": None})
     people.identify("2", {"absent": ""})
     assert [person.attributes for person in people] == [{}, {}]
 
 
-def test_a_new_id_with_a_known_email_renames_that_person(people: People) -> None:
+def test_new_id_with_a_known_email_changes_that_persons_id(people: People) -> None:
     person = people.identify("99", {"email": "ann@example.com"})
     assert people.find("id", "99") is person
     assert people.find("id", "1") is None
     assert person.id == "99"
 
 
-def test_a_person_found_by_email_can_be_given_an_id(people: People) -> None:
+def test_person_found_by_email_can_get_an_id(people: People) -> None:
     people.identify("new@example.com", {})
     person = people.identify("new@example.com", {"id": "77"})
     assert people.find("id", "77") is person
 
 
-def test_identifiers_of_two_people_in_one_call_change_nobody(people: People) -> None:
+def test_identifiers_of_two_people_in_one_call_change_neither(people: People) -> None:
     with pytest.raises(DroppedError, match="Attribute Update Failure"):
         people.identify("1", {"email": "bob@example.com", "plan": "free"})
     with pytest.raises(DroppedError, match="Attribute Update Failure"):
@@ -76,8 +79,8 @@ def test_identifiers_of_two_people_in_one_call_change_nobody(people: People) -> 
     assert [person.attributes for person in people] == [{"plan": "pro"}, {}]
 
 
-def test_an_identifier_once_set_changes_only_by_cio_id(people: People) -> None:
-    with pytest.raises(DroppedError, match="changes only through cio_"):
+def test_existing_identifier_changes_only_through_cio_id(people: People) -> None:
+    with pytest.raises(DroppedError, match="can be changed only through cio_"):
         people.identify("1", {"email": "new@example.com"})
     ann = people.find("id", "1")
     assert ann is not None
@@ -94,12 +97,14 @@ def test_an_identifier_once_set_changes_only_by_cio_id(people: People) -> None:
         ("3", {"_update": True}, "Failed Attribute Change"),
     ],
 )
-def test_updates_of_nobody_are_dropped(people: People, identifier: str, body: dict[str, object], reason: str) -> None:
+def test_updates_of_unknown_people_are_dropped(
+    people: People, identifier: str, body: dict[str, object], reason: str
+) -> None:
     with pytest.raises(DroppedError, match=reason):
         people.identify(identifier, body)
     assert len(list(people)) == 2
 
 
-def test_orders_among_the_attributes_are_not_stored(people: People) -> None:
+def test_instructions_among_the_attributes_are_not_stored(people: People) -> None:
     person = people.identify("1", {"_update": True, "_timestamp": 1, "cio_relationships": {}, "plan": "free"})
     assert person.attributes == {"plan": "free"}

@@ -1,44 +1,46 @@
-"""The command `check`: do the credentials serve, and for which workspace in which region?"""
+"""The command `check`: are the credentials valid, and for which workspace in which region?"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from customerio_track_mcp.runtime import create_client
 from customerio_track_mcp.settings.server import Settings
-from customerio_track_mcp.tools.guidance import explain, mend, sentence
-from customerio_track_mcp.track import Region, RequestFailedError, TrackError
-from customerio_track_mcp.track.validation.attributes import shorten
+from customerio_track_mcp.tools.guidance import explain, operator_fix, sentence
+from customerio_track_mcp.track import Region, RequestFailedError, TrackError, shorten
 
 
-async def check(settings: Settings, tell: Callable[[str], None]) -> int:
-    """Ask the Track API for the region of the credentials, and tell what it says.
+async def check(settings: Settings, print_line: Callable[[str], None]) -> int:
+    """Look up the region of the credentials, and print what the Track API says.
 
     Returns:
-        The command's exit status: 0 where the tools can be used as set, 1 where they can't.
+        The exit status: 0 if the tools can be used with these settings, 1 if not.
     """
-    tell(f"Asking {settings.base_url} ...")
+    print_line(f"Asking {settings.base_url} ...")
     try:
-        async with settings.track_client(settings.base_url) as client:
-            answer = (await client.find_region()).body
+        async with create_client(settings, settings.base_url) as client:
+            body = (await client.find_region()).body
     except TrackError as error:
-        tell(f"FAILED. {_reason(error)}")
+        print_line(f"FAILED. {_reason(error)}")
         return 1
-    region = str(answer.get("region", "")).upper()
+    region = str(body.get("region", "")).upper()
     if region not in list(Region):
-        tell("FAILED. Something answered, but not as the Track API does: is CUSTOMERIO_TRACK_URL right?")
+        print_line("FAILED. The response is not from the Track API; check CUSTOMERIO_TRACK_URL.")
         return 1
-    tell(f"The credentials are valid for workspace {shorten(str(answer.get('environment_id')))} in region {region}.")
+    workspace = shorten(str(body.get("environment_id")))
+    print_line(f"The credentials are valid for workspace {workspace} in region {region}.")
     if region != settings.region:
-        tell(
-            f"WARNING: CUSTOMERIO_REGION says {settings.region}; set CUSTOMERIO_REGION={region}. Customer.io's host in "
-            "the wrong region redirects or refuses requests, and this server follows no redirect."
+        print_line(
+            f"WARNING: CUSTOMERIO_REGION is {settings.region}; set CUSTOMERIO_REGION={region}. Customer.io's host in "
+            "the wrong region redirects or rejects requests, and this server does not follow redirects."
         )
         return 1
-    tell("OK")
+    print_line("OK")
     return 0
 
 
 def _reason(error: TrackError) -> str:
     if isinstance(error, RequestFailedError):
-        return f"{sentence(error)} {mend(error) or 'Look at the network and at CUSTOMERIO_TRACK_URL, then try again.'}"
+        fix = operator_fix(error) or "Check the network and CUSTOMERIO_TRACK_URL, then try again."
+        return f"{sentence(error)} {fix}"
     return explain(error)

@@ -1,129 +1,132 @@
-"""The command `http`: whether it may listen there, one process or several, and what it tells of itself."""
+"""The command `http`: refuse an unsafe bind, then run one process or several."""
 
 from __future__ import annotations
 
-import argparse
 import gc
-import logging
+import json
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from prometheus_client.multiprocess import mark_process_dead
 
-import customerio_track_mcp.track.transports.aiohttp_backend  # noqa: F401 - loaded now, and not while the first request waits for it
-from customerio_track_mcp.cli.output import say
-from customerio_track_mcp.cli.upstream import Workspace, workspace
-from customerio_track_mcp.http.app import PATH, hosts_answered, in_url
-from customerio_track_mcp.http.auth.authenticator import Access
-from customerio_track_mcp.http.server import SECONDS_TO_ANSWER
+from customerio_track_mcp.cli.options import HttpOptions, WorkerOptions
+from customerio_track_mcp.cli.output import print_status
+from customerio_track_mcp.cli.upstream import open_upstream, startup_notifier
+from customerio_track_mcp.http.app import PATH
+from customerio_track_mcp.http.auth.authenticator import Authenticator
+from customerio_track_mcp.http.hostnames import accepted_hostnames, bracketed
+from customerio_track_mcp.http.server import SECONDS_TO_RESPOND
 from customerio_track_mcp.http.service import Service
-from customerio_track_mcp.http.supervisor import Workers, signals_of_supervisor, tell_supervisor
+from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
+from customerio_track_mcp.runtime import Upstream
 from customerio_track_mcp.settings.http import HttpSettings
-from customerio_track_mcp.track import is_loopback
+from customerio_track_mcp.signals import signals
+from customerio_track_mcp.track import is_loopback, preload
 
-logger = logging.getLogger("customerio_track_mcp.http")
 
-
-def forbidden(options: argparse.Namespace, settings: HttpSettings) -> str:
-    """Why this service may not listen where it is told to; empty where it may."""
-    if is_loopback(options.host) or settings.authenticates or options.allow_unauthenticated:
+def why_bind_is_refused(options: HttpOptions, settings: HttpSettings) -> str:
+    """Return why the service may not listen on the address; empty if it may."""
+    if is_loopback(options.host) or settings.requires_authentication or options.allow_unauthenticated:
         return ""
     return (
-        f"--host {options.host} is refused: without authentication this service listens on loopback only (127.0.0.1, "
-        "::1). Set CUSTOMERIO_HTTP_TOKENS or CUSTOMERIO_HTTP_TOKENS_FILE ('customerio-track-mcp token NAME' makes a "
-        "token), or CUSTOMERIO_HTTP_ISSUER for OAuth; or say --allow-unauthenticated, which lets everybody who "
-        "reaches the port write to the workspace."
+        f"--host {options.host} is refused: without authentication the service listens on loopback only (127.0.0.1, "
+        "::1). Set CUSTOMERIO_HTTP_TOKENS or CUSTOMERIO_HTTP_TOKENS_FILE ('customerio-track-mcp token NAME' creates a "
+        "token), or CUSTOMERIO_HTTP_ISSUER for OAuth; or pass --allow-unauthenticated, which lets everybody who can "
+        "reach the port write to the workspace."
     )
 
 
-async def serve_http(options: argparse.Namespace, settings: HttpSettings) -> int:
-    """Serve until a signal ends it.
+async def serve_http(options: HttpOptions, settings: HttpSettings) -> int:
+    """Serve until a signal stops it.
 
     Returns:
         The exit status.
 
     Raises:
-        BadSettingsError: a setting can't be used.
+        SettingsError: a setting cannot be used.
     """
-    access = Access(settings)
-    async with workspace(options) as where:
-        service = Service(
-            settings=where.settings,
-            http_settings=settings,
-            access=access,
-            base_url=where.base_url,
-            host=options.host,
-            note=where.note,
-            processes=options.workers,
-        )
-        gc.freeze()  # see `__main__`
-        if options.descriptor is not None:
-            with socket.socket(fileno=options.descriptor) as listener:
-                await service.run(listener, tell_supervisor, signals_of_supervisor)
-            return 0
+    authenticator = Authenticator(settings)
+    async with open_upstream(options) as upstream:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         try:
             listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
         except OSError as error:
-            say(f"can't listen there: {error.strerror or error}")
+            # `strerror` repeats the address in Python's notation.
+            reason = os.strerror(error.errno) if error.errno else error
+            print_status(f"cannot listen on {options.host} port {options.port}: {reason}")
             return 1
         with listener:
-            tell = _teller(options, settings, where, listener.getsockname()[1])
+            on_ready = _startup_lines(options, settings, upstream, listener.getsockname()[1])
             if options.workers > 1:
-                return await _supervise(options, settings, where, listener, tell)
-            await service.run(listener, tell)
+                return await _supervise(options, settings, upstream, listener, on_ready)
+            await run_service(Service(upstream, settings, authenticator, options.host), listener, on_ready)
             return 0
 
 
-async def _supervise(
-    options: argparse.Namespace,
-    settings: HttpSettings,
-    where: Workspace,
+async def run_service(
+    service: Service,
     listener: socket.socket,
-    ready: Callable[[], None],
+    on_ready: Callable[[], None],
+    signals: Callable[[], AsyncIterator[None]] = signals,
+) -> None:
+    """Run the service in this process until a signal stops it; see `Service.run`."""
+    # Now rather than while the first request waits for it.
+    preload()
+    gc.freeze()  # see `module_loading`
+    await service.run(listener, on_ready, signals)
+
+
+async def _supervise(
+    options: HttpOptions,
+    settings: HttpSettings,
+    upstream: Upstream,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
 ) -> int:
-    # -P: no module is to be taken from the folder in which this happens to be started.
-    command = [sys.executable, "-P", "-m", "customerio_track_mcp", "http", "--host", options.host]
-    command += ["--workers", str(options.workers), "--descriptor", str(listener.fileno())]
-    if options.allow_unauthenticated:
-        command.append("--allow-unauthenticated")
-    if options.sandbox:
-        command += ["--sandbox-url", where.base_url]
-    with TemporaryDirectory(prefix="customerio-track-mcp-") as counts:
-        environment = dict(os.environ) | {DIRECTORY_VARIABLE: counts}
+    worker = WorkerOptions(
+        host=options.host,
+        workers=options.workers,
+        descriptor=listener.fileno(),
+        sandbox_url=upstream.base_url if options.sandbox else None,
+    )
+    # -P: import no module from the folder in which this happens to be started.
+    command = [sys.executable, "-P", "-m", "customerio_track_mcp.cli.worker", json.dumps(asdict(worker))]
+    with TemporaryDirectory(prefix="customerio-track-mcp-") as metrics_directory:
+        environment = dict(os.environ) | {DIRECTORY_VARIABLE: metrics_directory}
 
-        def ended(process_id: int) -> None:
-            # What a worker had at work when it died is at work no more.
-            if Path(counts).is_dir():
-                mark_process_dead(process_id, counts)  # type: ignore[no-untyped-call]
+        def on_exit(process_id: int) -> None:
+            # The calls in flight of a worker that died are no longer in flight.
+            if Path(metrics_directory).is_dir():
+                mark_process_dead(process_id, metrics_directory)  # type: ignore[no-untyped-call]
 
-        workers = Workers(
+        supervisor = Supervisor(
             command,
             options.workers,
             environment,
             listener,
-            seconds_to_drain=settings.drain_delay,
-            seconds_to_end=settings.drain_delay + settings.grace_period + 3 * SECONDS_TO_ANSWER,
-            ended=ended,
+            drain_seconds=settings.drain_delay,
+            stop_seconds=settings.drain_delay + settings.grace_period + 3 * SECONDS_TO_RESPOND,
+            on_exit=on_exit,
         )
-        return await workers.run(ready)
+        return await supervisor.run(on_ready)
 
 
-def _teller(options: argparse.Namespace, settings: HttpSettings, where: Workspace, port: int) -> Callable[[], None]:
-    url = f"http://{in_url(options.host)}:{port}{PATH}"
-    notice = say if where.settings.log_format == "text" else logger.warning
+def _startup_lines(options: HttpOptions, settings: HttpSettings, upstream: Upstream, port: int) -> Callable[[], None]:
+    url = f"http://{bracketed(options.host)}:{port}{PATH}"
+    notify = startup_notifier(upstream)
 
-    def tell() -> None:
-        notice(f"listening on {url}" + (f" with {options.workers} workers" if options.workers > 1 else ""))
+    def print_lines() -> None:
+        notify(f"listening on {url}" + (f" with {options.workers} workers" if options.workers > 1 else ""))
         if not is_loopback(options.host):
-            names = ", ".join(sorted(hosts_answered(options.host, settings)))
-            notice(f"answers requests that are addressed to: {names} (CUSTOMERIO_HTTP_ALLOWED_HOSTS names more)")
-            if not settings.authenticates:
-                notice("WARNING: everybody who reaches this port can write to the workspace")
+            names = ", ".join(sorted(accepted_hostnames(options.host, settings)))
+            notify(f"accepts requests for these hostnames: {names} (add more with CUSTOMERIO_HTTP_ALLOWED_HOSTS)")
+            if not settings.requires_authentication:
+                notify("WARNING: everybody who can reach this port can write to the workspace")
 
-    return tell
+    return print_lines

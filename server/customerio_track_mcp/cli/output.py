@@ -1,4 +1,4 @@
-"""Words for whoever started the command."""
+"""Print to the person who started the command."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import os
 import sys
 
 
-def say(line: str) -> None:
-    """Tell it on standard error, where what is written can't get into the protocol."""
+def print_status(line: str) -> None:
+    """Print to stderr, which never carries the protocol."""
     if sys.stderr is not None:
         print(f"customerio-track-mcp: {line}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def tell(line: str) -> None:
-    """Tell it on standard output: what the command was asked for."""
+def print_result(line: str) -> None:
+    """Print to stdout: what the command was asked for."""
     try:
         print(line, flush=True)  # noqa: T201
     except BrokenPipeError:
-        # Whoever read our output has gone: the rest is told to nobody.
+        # The reader has gone: discard the rest.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,20 +1,20 @@
-"""Where a server's calls go: the workspace that the environment names, or a sandbox."""
+"""Choose where a server's calls go: the workspace in the settings, or an embedded sandbox."""
 
 from __future__ import annotations
 
-import argparse
 import errno
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from customerio_track_mcp.cli.output import say
+from customerio_track_mcp.cli.options import SandboxPageOptions, StdioOptions
+from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.instrumentation.logs import configure_logging
-from customerio_track_mcp.settings.base import BadSettingsError
+from customerio_track_mcp.runtime import Upstream
+from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
 
 if TYPE_CHECKING:
@@ -23,50 +23,66 @@ if TYPE_CHECKING:
 logger = logging.getLogger("customerio_track_mcp.startup")
 
 SANDBOX_PORT: Final = 8765
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """Where calls go.
-
-    Attributes:
-        settings: the credentials, and how patiently to deal with it.
-        base_url: its Track API.
-        note: what the model should know of it.
-    """
-
-    settings: Settings
-    base_url: str
-    note: str = ""
+_LOOPBACK: Final = "127.0.0.1"
 
 
 @asynccontextmanager
-async def workspace(options: argparse.Namespace) -> AsyncIterator[Workspace]:
-    """The workspace for the server that `options` ask for; a sandbox of its own lives as long as the context.
+async def open_upstream(options: StdioOptions) -> AsyncIterator[Upstream]:
+    """Find the upstream for the server that `options` ask for, and set up logging for it.
+
+    An embedded sandbox runs until the block ends.
 
     Raises:
-        BadSettingsError: a setting can't be used.
-        OSError: a sandbox has no port to listen on.
+        SettingsError: a setting is invalid.
+        OSError: the sandbox cannot listen.
     """
     async with AsyncExitStack() as stack:
-        url: str | None = getattr(options, "sandbox_url", None)
-        if url is None and options.sandbox:
-            url = (await stack.enter_async_context(_own_sandbox(options))).url
-        opened = _sandbox_at(url) if url else _of_environment()
-        configure_logging(opened.settings.log_level, opened.settings.log_format)
-        if opened.settings.credentials is None and getattr(options, "descriptor", None) is None:
-            notice = say if opened.settings.log_format == "text" else logger.warning
-            notice("CUSTOMERIO_SITE_ID is not set: every call will be answered with that until it is")
-        yield opened
+        if options.sandbox:
+            upstream = sandbox_upstream((await stack.enter_async_context(_embedded_sandbox(options))).url)
+        else:
+            upstream = settings_upstream()
+        configure_logging(upstream.settings.log_level, upstream.settings.log_format)
+        if upstream.settings.credentials is None:
+            notify = startup_notifier(upstream)
+            notify("CUSTOMERIO_SITE_ID is not set: every call fails until it is")
+        yield upstream
+
+
+def settings_upstream() -> Upstream:
+    """Return the workspace that the settings name.
+
+    Raises:
+        SettingsError: a setting is invalid.
+    """
+    settings = Settings.from_environment()
+    return Upstream(settings, settings.base_url)
+
+
+def sandbox_upstream(url: str) -> Upstream:
+    """Return the sandbox at `url`, with the sandbox's own credentials.
+
+    Raises:
+        SettingsError: a setting is invalid.
+    """
+    from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID
+
+    # The credentials of the environment are not for the sandbox.
+    settings = Settings.from_environment(api_key=SANDBOX_API_KEY, site_id=SANDBOX_SITE_ID, track_url=None)
+    return Upstream(settings, url, f"This is a sandbox without real data: watch what arrives at {url}")
+
+
+def startup_notifier(upstream: Upstream) -> Callable[[str], None]:
+    """Return how startup lines are written: printed for people, or logged if logs are JSON."""
+    return print_status if upstream.settings.log_format == "text" else logger.warning
 
 
 @asynccontextmanager
-async def running_sandbox(options: argparse.Namespace, host: str, port: int) -> AsyncIterator[RunningSandbox]:
-    """A sandbox, told of and opened in a browser as `options` say.
+async def running_sandbox(options: SandboxPageOptions, host: str, port: int) -> AsyncIterator[RunningSandbox]:
+    """Run a sandbox until the block ends; print its URL, and open its page if `options` say so.
 
     Raises:
-        BadSettingsError: its data file can't be used.
-        OSError: the address can't be listened on.
+        SettingsError: its data file cannot be used.
+        OSError: the address cannot be listened on.
     """
     from customerio_track_mcp.sandbox import DataFileError, run_sandbox
 
@@ -74,41 +90,28 @@ async def running_sandbox(options: argparse.Namespace, host: str, port: int) -> 
         try:
             sandbox = await stack.enter_async_context(run_sandbox(host=host, port=port, data=options.data))
         except DataFileError as error:
-            raise BadSettingsError([f"--data: {error}"]) from None
-        _introduce(sandbox, options)
+            raise SettingsError([f"--data: {error}"]) from None
+        print_status(f"sandbox Track API at {sandbox.url} (no real data); open it in a browser to watch")
+        if options.open:
+            _open_in_browser(sandbox.url)
         yield sandbox
-
-
-def _of_environment() -> Workspace:
-    settings = Settings.from_environment()
-    return Workspace(settings, settings.base_url)
-
-
-def _sandbox_at(url: str) -> Workspace:
-    from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID
-
-    # Whatever credentials the environment holds are not for the sandbox.
-    settings = Settings.from_environment(api_key=SANDBOX_API_KEY, site_id=SANDBOX_SITE_ID, track_url=None)
-    return Workspace(settings, url, f"This is a sandbox without real data: what arrives can be watched at {url}")
 
 
 @asynccontextmanager
-async def _own_sandbox(options: argparse.Namespace) -> AsyncIterator[RunningSandbox]:
-    """A sandbox on the port where people look for it, or on another where that one is taken."""
+async def _embedded_sandbox(options: SandboxPageOptions) -> AsyncIterator[RunningSandbox]:
+    """Run a sandbox on its usual port, or on any free port if that is in use."""
     async with AsyncExitStack() as stack:
         try:
-            sandbox = await stack.enter_async_context(running_sandbox(options, "127.0.0.1", SANDBOX_PORT))
+            sandbox = await stack.enter_async_context(running_sandbox(options, _LOOPBACK, SANDBOX_PORT))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            sandbox = await stack.enter_async_context(running_sandbox(options, "127.0.0.1", 0))
+            sandbox = await stack.enter_async_context(running_sandbox(options, _LOOPBACK, 0))
         yield sandbox
 
 
-def _introduce(sandbox: RunningSandbox, options: argparse.Namespace) -> None:
-    say(f"sandbox Track API at {sandbox.url} (no real data); open it in a browser to watch")
-    if options.open:
-        # In a process of its own: a browser's words must not get into the protocol on standard output.
-        command = [sys.executable, "-m", "webbrowser", sandbox.url]
-        nowhere = subprocess.DEVNULL
-        subprocess.Popen(command, stdin=nowhere, stdout=nowhere, stderr=nowhere, start_new_session=True)  # noqa: S603
+def _open_in_browser(url: str) -> None:
+    # In its own process: what a browser prints must not reach stdout, which carries the protocol.
+    command = [sys.executable, "-m", "webbrowser", url]
+    null = subprocess.DEVNULL
+    subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)  # noqa: S603

@@ -1,4 +1,4 @@
-"""The main job, done before your eyes: a real MCP client, the real server as a subprocess, the sandbox behind it."""
+"""The demo: example data goes through a real MCP client and the real server, as a subprocess, into the sandbox."""
 
 from customerio_track_mcp.demo.scenario import run_demo
 

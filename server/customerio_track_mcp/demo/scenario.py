@@ -1,4 +1,4 @@
-"""What the demo does, step by step, and whether the other side saw what the client was told."""
+"""The steps of the demo, and the check that the sandbox recorded exactly what the tools confirmed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,34 +18,38 @@ from customerio_track_mcp.demo.customers import read_customers
 from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID, run_sandbox
 
 _SEGMENT: Final = "2"
+_RETRIED: Final = "retried after "
+"""The prefix of the names of the events that are sent while a fault is injected."""
 
-Tell = Callable[[str], None]
-Calls = Iterable[tuple[str, Mapping[str, Any]]]
+PrintLine = Callable[[str], None]
 
 
-async def run_demo(tell: Tell) -> int:
-    """Load the example customers into a sandbox through the real server, meet two faults and one mistake.
+async def run_demo(print_line: PrintLine) -> int:
+    """Start a sandbox and run the demo against it.
+
+    Args:
+        print_line: called with each line of output.
 
     Returns:
-        0 where the sandbox holds what the tools said; 1 where it does not, and then what differs is told.
+        0 if the sandbox recorded exactly what the tools confirmed; 1 otherwise, after printing the differences.
     """
     async with run_sandbox() as sandbox:
-        tell(f"Sandbox Track API at {sandbox.url} - no account, no real data.")
-        return await tell_story(sandbox.url, tell)
+        print_line(f"Started a sandbox Track API at {sandbox.url} (no account, no real data).")
+        return await run_scenario(sandbox.url, print_line)
 
 
-async def tell_story(sandbox_url: str, tell: Tell) -> int:
-    """The demo against a sandbox that runs already; see `run_demo`."""
+async def run_scenario(sandbox_url: str, print_line: PrintLine) -> int:
+    """Run the demo against a sandbox that is already running; see `run_demo`."""
     async with httpx.AsyncClient(base_url=sandbox_url, trust_env=False) as sandbox_http:
         async with Client(_server_process(sandbox_url)) as client:
-            tell(f"Connected to the server over stdio, MCP {client.protocol_version}. Its tools:")
+            print_line(f"Started the MCP server and connected over stdio (MCP {client.protocol_version}). Its tools:")
             for tool in (await client.list_tools()).tools:
-                tell(f"  {tool.name} - {tool.title}")
-            story = _Story(client, sandbox_http, tell)
-            await story.load()
-            await story.meet_faults()
-            await story.make_a_mistake()
-        return await story.compare()
+                print_line(f"  {tool.name}: {tool.title}")
+            scenario = _Scenario(client, sandbox_http, print_line)
+            await scenario.load()
+            await scenario.inject_faults()
+            await scenario.send_invalid_arguments()
+        return await scenario.verify()
 
 
 def _server_process(track_url: str) -> StdioServerParameters:
@@ -56,7 +60,7 @@ def _server_process(track_url: str) -> StdioServerParameters:
         "CUSTOMERIO_LOG_LEVEL": "ERROR",
         "CUSTOMERIO_SECRETS_DIR": os.devnull,
     }
-    # Whatever the reader has set up for a real workspace, in the environment or a .env file, is not for the demo.
+    # The user's settings for a real workspace, from the environment or a .env file, must not affect the demo.
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("CUSTOMERIO_")}
     return StdioServerParameters(
         command=sys.executable,
@@ -66,81 +70,92 @@ def _server_process(track_url: str) -> StdioServerParameters:
     )
 
 
-class _Story:
-    def __init__(self, client: Client, sandbox: httpx.AsyncClient, tell: Tell) -> None:
+class _Scenario:
+    def __init__(self, client: Client, sandbox: httpx.AsyncClient, print_line: PrintLine) -> None:
         self._client = client
         self._sandbox = sandbox
-        self._tell = tell
+        self._print_line = print_line
         self._customers = read_customers()
         self._confirmed: Counter[str] = Counter()
-        self._failed: list[str] = []
+        self._failures: list[str] = []
 
     async def load(self) -> None:
+        self._print_line("Load example data:")
         ids = [customer["customer_id"] for customer in self._customers]
-        await self._call_all("customers", [("create_or_update_customer", customer) for customer in self._customers])
-        await self._call_all("events", [("send_event", _signed_up(customer)) for customer in self._customers])
-        await self._call_all("page views", [("send_event", _page_view(customer_id)) for customer_id in ids[::2]])
-        guests = {"segment_id": _SEGMENT, "customer_ids": ids[::3]}
-        await self._call_all("segment", [("add_customers_to_segment", guests)])
+        await self._call_all("customers", "create_or_update_customer", self._customers)
+        await self._call_all("sign-up events", "send_event", [_signed_up(customer) for customer in self._customers])
+        await self._call_all("page views", "send_event", [_page_view(customer_id) for customer_id in ids[::2]])
+        segment_members = {"segment_id": _SEGMENT, "customer_ids": ids[::3]}
+        await self._call_all("segment members", "add_customers_to_segment", [segment_members])
 
-    async def meet_faults(self) -> None:
-        for fault, words in (
-            ({"kind": "status", "status": 503}, "a 503 is on its way"),
-            ({"kind": "lost_reply"}, "the next reply will be lost after the event was recorded"),
+    async def inject_faults(self) -> None:
+        for fault, name, description in (
+            ({"kind": "status", "status": 503}, "503", "the next request fails with 503. The server retries."),
+            (
+                {"kind": "lost_reply"},
+                "lost response",
+                "the next event is recorded, but the response is lost. The server retries with the same event id, so "
+                "that the event is not recorded twice.",
+            ),
         ):
+            self._print_line(f"Inject a fault: {description}")
             (await self._sandbox.post("/_sandbox/faults", json=fault)).raise_for_status()
-            payload = await self._call("send_event", {"customer_id": "1001", "event_name": f"met {fault['kind']}"})
-            self._tell(f"Fault: {words}. The model reads: {payload['message'] or payload['error']}")
+            payload = await self._call("send_event", {"customer_id": "1001", "event_name": f"{_RETRIED}{name}"})
+            self._print_line(f"  send_event returns: {payload['message'] or payload['error']}")
 
-    async def make_a_mistake(self) -> None:
-        mistake = {
+    async def send_invalid_arguments(self) -> None:
+        arguments = {
             "customer_id": "1001",
             "email": "amelie.durand@ateliers-durand.example",
             "created_at": 1672560000000,
             "attributes": {"unsubscribed": True},
         }
-        result = await self._client.call_tool("create_or_update_customer", mistake)
-        self._tell(f"A mistake: create_or_update_customer {json.dumps(mistake)}")
-        self._tell(f"  isError {str(result.is_error).lower()}; the model reads: {result.structured_content['error']}")
+        self._print_line(f"Call create_or_update_customer with invalid arguments: {json.dumps(arguments)}")
+        result = await self._client.call_tool("create_or_update_customer", arguments)
+        error = result.structured_content["error"]
+        self._print_line(f"  It returns an error (isError {str(result.is_error).lower()}) to the model: {error}")
 
-    async def compare(self) -> int:
+    async def verify(self) -> int:
         state = (await self._sandbox.get("/_sandbox/state")).json()
-        guests = next(segment for segment in state["segments"] if segment["id"] == int(_SEGMENT))
-        names = Counter(event["name"] for event in state["events"])
-        self._tell("What arrived at the other side:")
-        self._tell(f"  {len(state['people'])} people, {len(state['events'])} events in {state['requests']} requests")
-        self._tell(f"  {len(guests['members'])} people in segment {_SEGMENT}, {guests['name']}")
+        segment = next(segment for segment in state["segments"] if segment["id"] == int(_SEGMENT))
+        events = Counter(event["name"] for event in state["events"])
+        people, requests = len(state["people"]), state["requests"]
+        self._print_line("The sandbox recorded:")
+        self._print_line(f"  {people} people, {events.total()} events in {requests} requests")
+        self._print_line(f"  {len(segment['members'])} people in segment {_SEGMENT} ({segment['name']})")
         for dropped in state["dropped"]:
-            self._tell(f"  not recorded: {dropped['what']} - {dropped['reason']}")
-        arrived = {
-            "create_or_update_customer": len(state["people"]),
-            "send_event": len(state["events"]),
-            "segment members": len(guests["members"]),
+            self._print_line(f"  dropped: {dropped['what']} for {dropped['identifier']}: {dropped['reason']}")
+        recorded = {
+            "create_or_update_customer": people,
+            "send_event": events.total(),
+            "segment members": len(segment["members"]),
         }
         differences = [
-            f"{what}: the tools confirmed {self._confirmed[what]}, the sandbox holds {number}"
-            for what, number in arrived.items()
+            f"{what}: the tools confirmed {self._confirmed[what]}, the sandbox recorded {number}"
+            for what, number in recorded.items()
             if number != self._confirmed[what]
         ]
         differences += [
-            f"{name!r} was recorded {names[name]} times" for name in names if "met " in name and names[name] != 1
+            f"event {name!r} was recorded {number} times"
+            for name, number in events.items()
+            if name.startswith(_RETRIED) and number != 1
         ]
-        for problem in [*self._failed, *differences]:
-            self._tell(f"FAILED: {problem}")
-        if not self._failed and not differences:
-            self._tell("Everything that a tool confirmed is there once, and nothing else.")
-        return 1 if self._failed or differences else 0
+        for problem in [*self._failures, *differences]:
+            self._print_line(f"FAILED: {problem}")
+        if self._failures or differences:
+            return 1
+        self._print_line("Passed: everything that the tools confirmed was recorded exactly once, and nothing else.")
+        return 0
 
-    async def _call_all(self, what: str, calls: Calls) -> None:
-        listed = list(calls)
-        for tool, arguments in tqdm(listed, desc=f"{what:>10}", disable=None, leave=False):
+    async def _call_all(self, what: str, tool: str, calls: Sequence[Mapping[str, Any]]) -> None:
+        for arguments in tqdm(calls, desc=f"{what:>15}", disable=None, leave=False):
             await self._call(tool, arguments)
-        self._tell(f"Sent {what}: {len(listed)} {'call' if len(listed) == 1 else 'calls'}")
+        self._print_line(f"  {what}: {len(calls)} {'call' if len(calls) == 1 else 'calls'} of {tool}")
 
     async def _call(self, tool: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         payload: dict[str, Any] = (await self._client.call_tool(tool, dict(arguments))).structured_content or {}
         if not payload.get("success"):
-            self._failed.append(f"{tool}: {payload.get('error')}")
+            self._failures.append(f"{tool}: {payload.get('error')}")
         elif tool == "add_customers_to_segment":
             self._confirmed["segment members"] += payload["customer_count"]
         else:

@@ -1,4 +1,4 @@
-"""One process of the service: uvicorn, and an end in which no call is lost without an answer."""
+"""The ASGI server: uvicorn with a graceful shutdown that answers every call in flight."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import anyio
 import uvicorn
 from starlette.types import ASGIApp
 
-from customerio_track_mcp.http.protocol import impatient_protocol
+from customerio_track_mcp.http.client_timeouts import timeout_protocol
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
 
-SECONDS_TO_ANSWER: Final = 3
-"""For the answers to calls that were ended to get to their callers."""
+SECONDS_TO_RESPOND: Final = 3
+"""For the responses to calls that were ended to reach their callers."""
 
 
 async def serve(
@@ -25,41 +25,38 @@ async def serve(
     listener: socket.socket,
     settings: HttpSettings,
     *,
-    ready: Callable[[], None],
+    on_ready: Callable[[], None],
     drain: Callable[[], None],
     end_calls: Callable[[], None],
     signals: Callable[[], AsyncIterator[None]] = signals,
 ) -> None:
-    """Serve until a signal comes, then let the calls in flight finish.
+    """Serve until a signal arrives, then let the calls in flight finish.
 
-    First the service calls itself not ready and goes on for the drain delay; then it accepts no more and waits for
-    calls in flight during the grace period; those that are left then are ended, each with its answer. A second signal
-    ends them at once, a third one everything.
+    First the service reports that it is not ready and continues for the drain delay. Then it accepts no more calls and
+    waits for those in flight during the grace period. Calls left after that are ended, each with its response. A second
+    signal ends them at once, a third one ends everything.
 
     Args:
         app: what to serve.
-        listener: a socket that listens.
-        settings: the times.
-        ready: called once requests are answered.
+        listener: a listening socket, which is detached and closed at the end.
+        settings: the drain delay, the grace period and the timeouts.
+        on_ready: called once requests are answered.
         drain: called at the first signal.
         end_calls: called to end the calls in flight.
-        signals: what ends the service; SIGTERM and SIGINT, unless somebody else hears of them for it.
+        signals: yields for each signal; by default SIGTERM and SIGINT.
     """
-    # For the connections that it accepts. asyncio sees to that only where a socket names its protocol, which one from
-    # `socket.create_server` does not; without it, the end of each answer waits 40 ms for the caller's acknowledgement.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     config = uvicorn.Config(
         app,
-        http=impatient_protocol(settings.body_timeout),
+        http=timeout_protocol(settings.body_timeout),
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         ws="none",
     )
-    server = _Uvicorn(config, ready)
+    server = _Server(config, on_ready)
 
-    async def close() -> None:
+    async def shut_down() -> None:
         drain()
         await anyio.sleep(settings.drain_delay)
         server.should_exit = True
@@ -69,40 +66,49 @@ async def serve(
     async def end() -> None:
         end_calls()
         server.should_exit = True
-        await anyio.sleep(SECONDS_TO_ANSWER)
-        server.force()
+        await anyio.sleep(SECONDS_TO_RESPOND)
+        server.force_end()
 
-    async def heed() -> None:
-        steps = iter([close, end])
+    async def handle_signals() -> None:
+        steps = iter([shut_down, end])
         async for _ in signals():
             if step := next(steps, None):
                 tasks.start_soon(step)
             else:
-                server.force()
+                server.force_end()
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(heed)
-        await server.serve(sockets=[listener])
-        tasks.cancel_scope.cancel()
+    # asyncio sets TCP_NODELAY on connections of a socket that knows its protocol, which one of `socket.create_server`
+    # does not until it is opened again. Without it, the end of each response waits 40 ms for the client's ACK:
+    # https://github.com/Kludex/uvicorn/issues/3149
+    with socket.socket(fileno=listener.detach()) as tcp_listener:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(handle_signals)
+            await server.serve(sockets=[tcp_listener])
+            tasks.cancel_scope.cancel()
 
 
-class _Uvicorn(uvicorn.Server):
-    """Uvicorn that says when it answers, and leaves the signals to us: it would end the process by the signal."""
+class _Server(uvicorn.Server):
+    """uvicorn that reports when it is ready, and leaves signals to `serve`.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    It overrides `startup` and `capture_signals`, since uvicorn has no callback for the former and no option for the
+    latter (https://github.com/Kludex/uvicorn/issues/526): it would raise each signal again after it has stopped.
+    """
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._ready = ready
+        self._on_ready = on_ready
 
-    def force(self) -> None:
-        """End now, whoever is still connected."""
+    def force_end(self) -> None:
+        """End now, whatever is still connected."""
         self.should_exit = self.force_exit = True
-        # From Python 3.12.1 on, the end waits for every connection.
+        # `force_exit` is not enough: from Python 3.12.1 on, closing the server waits for every connection, and uvicorn
+        # does not close them (https://github.com/Kludex/uvicorn/pull/2145).
         for connection in list(self.server_state.connections):
             connection.transport.abort()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._ready()
+        self._on_ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""One process of the service, put together from the settings."""
+"""One process of the HTTP service: runtime, application and server."""
 
 from __future__ import annotations
 
@@ -7,109 +7,91 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
-from customerio_track_mcp.http.app import http_app
-from customerio_track_mcp.http.auth.authenticator import Access
-from customerio_track_mcp.http.health import Readiness, in_the_way
+from customerio_track_mcp.http.app import create_app
+from customerio_track_mcp.http.auth.authenticator import Authenticator
+from customerio_track_mcp.http.health import Readiness, readiness_failure
 from customerio_track_mcp.http.server import serve
-from customerio_track_mcp.instrumentation.calls import CallRecord
-from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.instrumentation.metrics import Metrics
-from customerio_track_mcp.instrumentation.traces import Traced, tracing
-from customerio_track_mcp.mcp_server import build_server
-from customerio_track_mcp.runtime import rate_budget
+from customerio_track_mcp.runtime import Upstream, create_client, open_runtime
 from customerio_track_mcp.settings.http import HttpSettings
-from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.signals import signals
-from customerio_track_mcp.tools.handlers import Tools
-from customerio_track_mcp.track import Observer
+from customerio_track_mcp.tools.registry import TOOLS
 
-_PROBE_SECONDS = 3.0
+_PROBE_TIMEOUT: Final = 3.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Service:
     """What one process serves.
 
     Attributes:
-        settings: the workspace and the logs.
-        http_settings: who may come in, how much, and how it ends.
-        access: the checks by `http_settings`.
-        base_url: the Track API's base URL.
-        host: the address that `listener` listens on.
-        note: a last line for the MCP server's instructions.
-        processes: how many processes share this address.
+        upstream: the Track API to call.
+        settings: who may call, limits, shutdown.
+        authenticator: checks callers by `settings`.
+        host: the address that the listener is bound to.
+        processes: the number of processes that share this address.
     """
 
-    settings: Settings
-    http_settings: HttpSettings
-    access: Access
-    base_url: str
+    upstream: Upstream
+    settings: HttpSettings
+    authenticator: Authenticator
     host: str
-    note: str = ""
     processes: int = 1
 
     async def run(
         self,
         listener: socket.socket,
-        ready: Callable[[], None],
+        on_ready: Callable[[], None],
         signals: Callable[[], AsyncIterator[None]] = signals,
     ) -> None:
-        """Serve until a signal ends it; see `serve`.
+        """Serve until a signal stops it; see `server.serve`.
 
         Args:
-            listener: a socket that listens.
-            ready: called once requests are answered.
-            signals: what ends it; SIGTERM and SIGINT, unless somebody else hears of them for it.
+            listener: a listening socket.
+            on_ready: called once requests are answered.
+            signals: yields for each signal; by default SIGTERM and SIGINT.
 
         Raises:
-            BadSettingsError: a setting can't be used.
+            SettingsError: a setting cannot be used.
         """
-        metrics = Metrics()
-        log = call_log(self.settings.hash_key)
-
-        def on_call(call: CallRecord) -> None:
-            log(call)
-            metrics.call(call)
-
+        metrics = Metrics(TOOLS)
         async with AsyncExitStack() as stack:
-            traced = stack.enter_context(tracing())
-            budget = await stack.enter_async_context(
-                rate_budget(self.settings, self.base_url, processes=self.processes, on_change=metrics.shared)
-            )
-            observer: Observer = Traced(metrics) if traced else metrics
-            client = await stack.enter_async_context(
-                self.settings.track_client(self.base_url, budget=budget, observer=observer)
+            runtime = await stack.enter_async_context(
+                open_runtime(
+                    self.upstream,
+                    processes=self.processes,
+                    observer=metrics,
+                    caller_of=self.authenticator.caller_of,
+                    on_call=metrics.call,
+                    on_shared_limit=metrics.shared,
+                )
             )
             readiness = Readiness(await self._probe(stack))
-            server = build_server(
-                Tools(client, self.settings.allow_reserved_keys),
-                self.note,
-                caller_of=self.access.caller_of,
-                on_call=on_call,
-            )
-            app = http_app(
-                server,
-                self.http_settings,
+            app = create_app(
+                runtime.server,
+                self.settings,
                 self.host,
-                access=self.access,
+                authenticator=self.authenticator,
                 readiness=readiness,
                 metrics=metrics,
-                traced=traced,
+                traced=runtime.traced,
             )
             await serve(
                 app,
                 listener,
-                self.http_settings,
-                ready=ready,
+                self.settings,
+                on_ready=on_ready,
                 drain=readiness.drain,
-                end_calls=client.stop,
+                end_calls=runtime.client.stop,
                 signals=signals,
             )
 
     async def _probe(self, stack: AsyncExitStack) -> Callable[[], Awaitable[str]]:
-        """Asks the Track API once and briefly, on a connection and a budget of its own: health is not to wait."""
-        region = self.settings.region if self.base_url == self.settings.region.track_url else None
-        prober = self.settings.model_copy(update={"max_attempts": 1, "time_budget": _PROBE_SECONDS})
-        client = await stack.enter_async_context(prober.track_client(self.base_url))
-        return partial(in_the_way, client, region)
+        """Return a probe that asks the Track API once, with its own connection and rate limit: it must not wait."""
+        settings, base_url = self.upstream.settings, self.upstream.base_url
+        region = settings.region if base_url == settings.region.track_url else None
+        probe_settings = settings.model_copy(update={"max_attempts": 1, "time_budget": _PROBE_TIMEOUT})
+        client = await stack.enter_async_context(create_client(probe_settings, base_url))
+        return partial(readiness_failure, client, region)

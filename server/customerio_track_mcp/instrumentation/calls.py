@@ -1,4 +1,4 @@
-"""A tool call from the outside: who makes it, and what logs and metrics are told of it afterwards."""
+"""A tool call as logs and metrics see it: who made it, how far it went, how it ended."""
 
 from __future__ import annotations
 
@@ -10,55 +10,16 @@ from enum import StrEnum
 
 from ulid import ULID
 
-from customerio_track_mcp.track import (
-    InvalidArgumentsError,
-    MissingCredentialsError,
-    Progress,
-    RateLimitedError,
-    RedirectedError,
-    RejectedError,
-    StoppedError,
-    TimeBudgetExceededError,
-    TrackError,
-    UnauthorizedError,
-    UnavailableError,
-)
+from customerio_track_mcp.track import Progress
 
 
 class Outcome(StrEnum):
-    """How a tool call ended, in one word."""
+    """How a tool call ended, if not with a `TrackError`: for those, the outcome is the error's `code`."""
 
     OK = "ok"
-    INVALID_ARGUMENTS = "invalid_arguments"
     FORBIDDEN = "forbidden"
-    NO_CREDENTIALS = "no_credentials"
-    UNAUTHORIZED = "unauthorized"
-    REDIRECTED = "redirected"
-    REJECTED = "rejected"
-    RATE_LIMITED = "rate_limited"
-    UNAVAILABLE = "unavailable"
-    OUT_OF_TIME = "out_of_time"
-    STOPPED = "stopped"
-    CANCELLED = "cancelled"
-    BUG = "bug"
-
-    @classmethod
-    def of(cls, error: TrackError) -> Outcome:
-        """The outcome of a call that `error` ended."""
-        return next((outcome for kind, outcome in _OF_ERRORS.items() if isinstance(error, kind)), cls.BUG)
-
-
-_OF_ERRORS = {
-    InvalidArgumentsError: Outcome.INVALID_ARGUMENTS,
-    MissingCredentialsError: Outcome.NO_CREDENTIALS,
-    UnauthorizedError: Outcome.UNAUTHORIZED,
-    RedirectedError: Outcome.REDIRECTED,
-    RejectedError: Outcome.REJECTED,
-    RateLimitedError: Outcome.RATE_LIMITED,
-    UnavailableError: Outcome.UNAVAILABLE,
-    TimeBudgetExceededError: Outcome.OUT_OF_TIME,
-    StoppedError: Outcome.STOPPED,
-}
+    CANCELED = "cancelled"  # a label value of published metrics, so the spelling stays
+    INTERNAL_ERROR = "bug"  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +27,10 @@ class Caller:
     """Who makes a call.
 
     Attributes:
-        name: the name that the operator knows the caller by; empty where nobody has to give one.
-        request_id: what ties together the log lines of one request.
+        name: the name by which the operator knows the caller; empty without authentication.
+        request_id: connects the log lines of one request.
         tools: the tools that the caller may use; None for all of them.
-        remedy: how the caller can come to use the others.
+        remedy: how the caller can get access to the others, as a sentence.
     """
 
     name: str = ""
@@ -78,22 +39,22 @@ class Caller:
     remedy: str = ""
 
     def may_use(self, tool: str) -> bool:
-        """Whether the caller may list and call `tool`."""
+        """Return whether the caller may list and call `tool`."""
         return self.tools is None or tool in self.tools
 
 
 @dataclass(slots=True)
-class Notes:
-    """What a tool writes down about a call while it is at work, so that even a call that is cut off can be told of.
+class CallContext:
+    """What is known of a running call. A handler updates it, so that even a canceled call can be logged.
 
     Attributes:
-        outcome: how the call ended; cancelled until it has.
-        progress: how far the request to the Track API has come.
-        person: the identifier of the person that the call is about, once it is known to be one; personal data.
-        people: how many people it is about.
+        outcome: an `Outcome` or the `code` of a `TrackError`; canceled until the call has ended.
+        progress: the state of the request to the Track API.
+        person: the identifier of the person that the call is about, once it is valid; personal data.
+        people: the number of people that the call is about.
     """
 
-    outcome: Outcome = Outcome.CANCELLED
+    outcome: str = Outcome.CANCELED
     progress: Progress = field(default_factory=Progress)
     person: str | None = None
     people: int = 0
@@ -104,14 +65,14 @@ class CallRecord:
     """A tool call that has ended.
 
     Attributes:
-        tool: its name.
-        seconds: how long it took.
-        notes: what the tool wrote down about it.
+        tool: the tool's name.
+        seconds: its duration.
+        context: what its handler recorded.
     """
 
     tool: str
     seconds: float
-    notes: Notes
+    context: CallContext
 
 
 OnCall = Callable[[CallRecord], None]
@@ -120,13 +81,13 @@ _current: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 def current_caller() -> Caller | None:
-    """Whose call this task is at work on; None outside of a call."""
+    """Return the caller whose call this task is running; None outside of a call."""
     return _current.get()
 
 
 @contextmanager
 def calling(caller: Caller) -> Iterator[None]:
-    """Work on a call of `caller`."""
+    """Run the block as part of a call by `caller`."""
     token = _current.set(caller)
     try:
         yield

@@ -1,7 +1,7 @@
-"""Logging to standard error, as text or JSON: standard output is the wire.
+"""Logs on stderr, as text or JSON; stdout carries the protocol.
 
-A line is an event in a few fixed words and fields beside it. No field holds a secret or personal data: people are told
-by a keyed hash, with which the lines about one person can be found by who has the key and the identifier.
+A line is an event in fixed words, with fields. No field contains a secret or personal data: a person appears as a keyed
+hash, with which whoever has the key and the identifier can find that person's lines.
 """
 
 from __future__ import annotations
@@ -10,62 +10,61 @@ import hmac
 import json
 import logging
 import sys
-from typing import Final, Literal
+from typing import Final
 
 from customerio_track_mcp.instrumentation.calls import CallRecord, OnCall, current_caller
+from customerio_track_mcp.settings.server import LogFormat
 
 logger = logging.getLogger("customerio_track_mcp.calls")
 
-LogFormat = Literal["text", "json"]
-
-_REPEAT_WHAT_CALLERS_WROTE: Final = (
-    "mcp.server.transport_security",  # Host and Origin; that a request was refused is told by us
+_LOGGERS_THAT_REPEAT_INPUT: Final = (
+    "mcp.server.transport_security",  # Host and Origin; our own line reports that a request was refused
     "opentelemetry.trace",  # the state of a trace
     "opentelemetry.propagators",
     "opentelemetry.baggage",
 )
-_OURS: Final = "customerio_track_mcp"
-_QUOTED_WITH: Final = frozenset(' "=')
-_OF_EVERY_RECORD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_OWN_LOGGERS: Final = "customerio_track_mcp"
+_CHARACTERS_TO_QUOTE: Final = frozenset(' "=')
+_STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def configure_logging(level: str, log_format: LogFormat = "text") -> None:
-    """Send this package's log lines from `level` upwards to standard error, and of other packages only warnings.
+    """Log this package's lines from `level` to stderr, and only warnings of other packages.
 
-    Other packages stay at WARNING whatever `level` says: httpx logs each request's URL, in which a person's
-    identifier stands, and the MCP SDK logs messages with their content.
+    Other packages stay at WARNING whatever `level` is: httpx logs each request's URL, which contains a person's
+    identifier, and the MCP SDK logs messages with their content.
     """
-    # What no line holds need not be found out for each.
+    # Not found out for each line, since no line contains them.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json_formatter() if log_format == "json" else _TextFormatter())
     handler.addFilter(_add_caller)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger(_OURS).setLevel(level)
-    for name in _REPEAT_WHAT_CALLERS_WROTE:
+    logging.getLogger(_OWN_LOGGERS).setLevel(level)
+    for name in _LOGGERS_THAT_REPEAT_INPUT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def call_log(hash_key: bytes) -> OnCall:
-    """Something that writes one line for each tool call.
+    """Return a function that logs one line for each tool call.
 
     Args:
-        hash_key: the key of the hash in whose place no identifier is logged. Processes with the same key tell the
-            same person by the same hash.
+        hash_key: the key of the HMAC that replaces identifiers. Processes with the same key log the same hash for the
+            same person.
     """
 
     def log(call: CallRecord) -> None:
-        notes = call.notes
+        context = call.context
         fields: dict[str, object] = {
             "tool": call.tool,
-            "outcome": notes.outcome.value,
-            "attempts": notes.progress.attempts,
+            "outcome": str(context.outcome),
+            "attempts": context.progress.attempts,
             "ms": round(call.seconds * 1000, 1),
         }
-        if notes.person is not None:
-            fields["person"] = hmac.digest(hash_key, notes.person.encode(), "sha256").hex()[:16]
-        elif notes.people:
-            fields["people"] = notes.people
+        if context.person is not None:
+            fields["person"] = hmac.digest(hash_key, context.person.encode(), "sha256").hex()[:16]
+        elif context.people:
+            fields["people"] = context.people
         logger.info("tool call", extra=fields)
 
     return log
@@ -90,23 +89,25 @@ def _json_formatter() -> logging.Formatter:
 
 
 class _TextFormatter(logging.Formatter):
-    """The event, and the fields as `name=value`."""
+    """Formats the event, followed by its fields as `name=value`."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
-        fields = [f" {name}={_shown(value)}" for name, value in vars(record).items() if name not in _OF_EVERY_RECORD]
-        return _printable(super().formatMessage(record)) + "".join(fields)
+        fields = [
+            f" {name}={_quote(value)}" for name, value in vars(record).items() if name not in _STANDARD_ATTRIBUTES
+        ]
+        return _escape(super().formatMessage(record)) + "".join(fields)
 
 
-def _printable(text: str) -> str:
-    """`text` on one line, without what a terminal would obey: a library's message may repeat what somebody sent."""
+def _escape(text: str) -> str:
+    """Return `text` on one line, without control characters: a library's message may repeat what somebody sent."""
     if text.isprintable():
         return text
-    return "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
+    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
 
 
-def _shown(value: object) -> str:
+def _quote(value: object) -> str:
     text = str(value)
-    return text if text.isprintable() and text and _QUOTED_WITH.isdisjoint(text) else json.dumps(text)
+    return text if text.isprintable() and text and _CHARACTERS_TO_QUOTE.isdisjoint(text) else json.dumps(text)

@@ -1,9 +1,9 @@
-"""What Prometheus may ask at `/metrics`. No label names a caller or a person, and each has few values."""
+"""The Prometheus metrics at `/metrics`. No label names a caller or a person, and each has few values."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Final
@@ -13,12 +13,11 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.http.auth.scopes import SCOPE_OF_TOOL
 from customerio_track_mcp.instrumentation.calls import CallRecord, Outcome
 from customerio_track_mcp.track import Attempt, Observer, TrackRequest
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Names the directory in which the workers of one service keep their counts together; prometheus_client's own."""
+"""The variable of prometheus_client that names the directory in which workers keep their metrics together."""
 
 _NAMESPACE: Final = "customerio_track_mcp"
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -26,54 +25,52 @@ _STATUSES: Final = frozenset(str(status.value) for status in HTTPStatus)
 
 
 class Metrics(Observer):
-    """Counts of one process. `attempt` statuses come from the Track API; `none` is an attempt without an answer."""
+    """The metrics of one process.
 
-    def __init__(self) -> None:
+    The `status` of an attempt is the Track API's; `none` is an attempt without a response.
+
+    Args:
+        tools: the names of the tools; each has a counter from the start.
+    """
+
+    def __init__(self, tools: Iterable[str]) -> None:
         self._registry = CollectorRegistry()
-        self._calls = Counter(
-            "tool_calls", "Tool calls that ended.", ["tool", "outcome"], namespace=_NAMESPACE, registry=self._registry
-        )
-        self._seconds = self._histogram("tool_call_duration_seconds", "How long tool calls took.", _SECONDS, "tool")
+        self._calls = self._counter("tool_calls", "Tool calls that ended.", "tool", "outcome")
+        self._seconds = self._histogram("tool_call_duration_seconds", "Duration of tool calls.", _SECONDS, "tool")
         self._attempts = self._histogram(
-            "tool_call_attempts", "How often the Track API was asked for a tool call.", (0, 1, 2, 3, 4, 8, 20), "tool"
+            "tool_call_attempts", "Requests to the Track API per tool call.", (0, 1, 2, 3, 4, 8, 20), "tool"
         )
-        self._upstream = Counter(
-            "upstream_attempts",
-            "Attempts at requests to the Track API, by the answer's status.",
-            ["status"],
-            namespace=_NAMESPACE,
-            registry=self._registry,
+        self._upstream = self._counter(
+            "upstream_attempts", "Attempts at requests to the Track API, by status of the response.", "status"
         )
         self._upstream_seconds = self._histogram(
-            "upstream_attempt_duration_seconds", "How long attempts at requests to the Track API took.", _SECONDS
+            "upstream_attempt_duration_seconds", "Duration of attempts at requests to the Track API.", _SECONDS
         )
         self._waits = self._histogram(
-            "rate_budget_wait_seconds", "How long requests waited for the rate budget.", _SECONDS
+            "rate_budget_wait_seconds", "Time that requests waited for the rate limit.", _SECONDS
         )
-        self._refused = Counter(
-            "http_refused_requests",
-            "Requests to the MCP endpoint that were answered with an error status.",
-            ["status"],
-            namespace=_NAMESPACE,
-            registry=self._registry,
+        self._refused = self._counter(
+            "http_refused_requests", "Requests to the MCP endpoint that got an error status.", "status"
         )
-        self._in_flight = self._gauge("calls_in_flight", "Requests to the MCP endpoint that are at work.")
-        self._lost = self._gauge("rate_budget_lost", "Processes that keep to their share since the storage is away.")
-        for tool in SCOPE_OF_TOOL:
+        self._in_flight = self._gauge("calls_in_flight", "Requests to the MCP endpoint in flight.")
+        self._lost = self._gauge(
+            "rate_budget_lost", "Processes that keep to their share because the shared rate limit is lost."
+        )
+        for tool in tools:
             self._calls.labels(tool, Outcome.OK.value)
 
     def call(self, call: CallRecord) -> None:
         """Count a tool call that has ended."""
-        self._calls.labels(call.tool, call.notes.outcome.value).inc()
+        self._calls.labels(call.tool, str(call.context.outcome)).inc()
         self._seconds.labels(call.tool).observe(call.seconds)
-        self._attempts.labels(call.tool).observe(call.notes.progress.attempts)
+        self._attempts.labels(call.tool).observe(call.context.progress.attempts)
 
     def in_flight(self, number: int) -> None:
-        """Know how many requests are at work."""
+        """Set the number of requests in flight."""
         self._in_flight.set(number)
 
     def shared(self, shared: bool) -> None:
-        """Know whether the rate budget is shared, or lost."""
+        """Set whether the rate limit is shared, or lost."""
         self._lost.set(not shared)
 
     def refused(self, status: int) -> None:
@@ -81,7 +78,7 @@ class Metrics(Observer):
         self._refused.labels(_status(status)).inc()
 
     def waited(self, seconds: float) -> None:
-        """A request waited so long for the rate budget."""
+        """Record how long a request waited for the rate limit, in seconds."""
         self._waits.observe(seconds)
 
     @contextmanager
@@ -96,18 +93,21 @@ class Metrics(Observer):
                 self._upstream_seconds.observe(current_time() - started)
 
     def app(self) -> ASGIApp:
-        """An ASGI application that tells the counts, of all workers where there are several."""
+        """Return an ASGI application that serves the metrics, of all workers if there are several."""
         return _Exposition(self._registry)
 
-    def _histogram(self, name: str, told: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-        return Histogram(name, told, labels, buckets=buckets, namespace=_NAMESPACE, registry=self._registry)
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(name, documentation, labels, namespace=_NAMESPACE, registry=self._registry)
 
-    def _gauge(self, name: str, told: str) -> Gauge:
-        return Gauge(name, told, namespace=_NAMESPACE, registry=self._registry, multiprocess_mode="livesum")
+    def _histogram(self, name: str, documentation: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+        return Histogram(name, documentation, labels, buckets=buckets, namespace=_NAMESPACE, registry=self._registry)
+
+    def _gauge(self, name: str, documentation: str) -> Gauge:
+        return Gauge(name, documentation, namespace=_NAMESPACE, registry=self._registry, multiprocess_mode="livesum")
 
 
 class _Exposition:
-    """Tells the counts of a registry, or those of all workers where they keep them together."""
+    """Serves the metrics of a registry, or those of all workers if they keep them together."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry

@@ -1,8 +1,8 @@
-"""A local Track API to try things against: real HTTP, no account, nothing leaves the machine.
+"""A local Track API for trials and tests: real HTTP, no account, and nothing leaves the machine.
 
-Written from the vendor's contract and importing nothing of `track/`, so that a mistake there can't hide here.
-It is as silent as the vendor: what the real API would take with 200 and drop, it takes with 200, drops, and
-records as dropped with the reason.
+It is written from the vendor's documentation and imports nothing from the rest of this package, so that a mistake in
+the client cannot hide in the sandbox. Like the real API, it returns 200 for data that it drops. Unlike the real API, it
+records what it dropped, with the reason.
 """
 
 from customerio_track_mcp.sandbox.server import RunningSandbox, run_sandbox

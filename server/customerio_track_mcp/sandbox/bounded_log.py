@@ -1,4 +1,4 @@
-"""A memory with a bound: the newest things are kept, the oldest go first, and it is known how many went."""
+"""A log of limited size: the newest items are kept, and the oldest are removed first."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-MOST_ITEMS: Final = 10_000
-MOST_BYTES: Final = 32 * 2**20
+MAX_ITEMS: Final = 10_000
+MAX_BYTES: Final = 32 * 2**20
 
 
-class History(Generic[Item]):
-    """The newest items, each under a number that counts up from 1.
+class BoundedLog(Generic[Item]):
+    """The newest items, numbered from 1 in the order in which they were added.
 
     Args:
-        most_items: how many are kept.
-        most_bytes: how much they may hold together.
+        max_items: maximum number of items.
+        max_bytes: maximum size of all items together. The newest item is kept even if it is larger.
     """
 
-    def __init__(self, most_items: int = MOST_ITEMS, most_bytes: int = MOST_BYTES) -> None:
-        self._most_items = most_items
-        self._most_bytes = most_bytes
+    def __init__(self, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
+        self._max_items = max_items
+        self._max_bytes = max_bytes
         self._items: deque[tuple[int, int, Item]] = deque()
         self._bytes = 0
-        self._last = 0
+        self._last_number = 0
 
     def __iter__(self) -> Iterator[Item]:
         return (item for _, _, item in self._items)
@@ -35,37 +35,37 @@ class History(Generic[Item]):
 
     @property
     def total(self) -> int:
-        """How many items there ever were."""
-        return self._last
-
-    def numbered(self) -> Iterator[tuple[int, Item]]:
-        """The items kept, oldest first, with their numbers."""
-        return ((number, item) for number, _, item in self._items)
-
-    def add(self, item: Item, size: int, number: int | None = None) -> int:
-        """Remember an item.
-
-        Args:
-            item: what to remember.
-            size: its size in bytes.
-            number: its number where it comes from storage; else the next one.
-
-        Returns:
-            Its number.
-        """
-        self._last = self._last + 1 if number is None else max(number, self._last)
-        self._items.append((self._last, size, item))
-        self._bytes += size
-        while len(self._items) > self._most_items or (self._bytes > self._most_bytes and len(self._items) > 1):
-            self._bytes -= self._items.popleft()[1]
-        return self._last
-
-    def clear(self) -> None:
-        """Forget everything, the numbers too."""
-        self._items.clear()
-        self._bytes = self._last = 0
+        """The number of items ever added, including removed ones."""
+        return self._last_number
 
     @property
     def oldest(self) -> int:
-        """The number of the oldest item kept; one more than `total` where none is."""
-        return self._items[0][0] if self._items else self._last + 1
+        """The number of the oldest item; `total + 1` if the log is empty."""
+        return self._items[0][0] if self._items else self._last_number + 1
+
+    def numbered(self) -> Iterator[tuple[int, Item]]:
+        """Return the items with their numbers, oldest first."""
+        return ((number, item) for number, _, item in self._items)
+
+    def add(self, item: Item, size: int, number: int | None = None) -> int:
+        """Add an item, and remove the oldest ones beyond the maximum.
+
+        Args:
+            item: the item.
+            size: its size in bytes.
+            number: its number if it is restored from storage; None for the next number.
+
+        Returns:
+            The item's number.
+        """
+        self._last_number = self._last_number + 1 if number is None else max(number, self._last_number)
+        self._items.append((self._last_number, size, item))
+        self._bytes += size
+        while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
+            self._bytes -= self._items.popleft()[1]
+        return self._last_number
+
+    def clear(self) -> None:
+        """Remove every item, and number from 1 again."""
+        self._items.clear()
+        self._bytes = self._last_number = 0

@@ -1,4 +1,4 @@
-"""Who watches the sandbox, and what they are told."""
+"""Publish the sandbox's changes to every open page."""
 
 from __future__ import annotations
 
@@ -8,68 +8,68 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-_MOST_WAITING_BYTES: Final = 8 * 2**20
-"""A watcher who is further behind is let go, and comes back to the state as it then is."""
+_MAX_QUEUED_BYTES: Final = 8 * 2**20
+"""A subscriber further behind is disconnected. The page reconnects and receives the current state."""
 
 Message = tuple[str, str]
-"""A message's name and its data as JSON."""
+"""A message's name, and its data as JSON."""
 
 
-class Watcher:
-    """One who watches: the messages wait here until they are read."""
+class Subscriber:
+    """One subscriber's queue of unread messages."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[Message | None] = asyncio.Queue()
-        self._bytes = 0
+        self._queued_bytes = 0
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         while (message := await self._queue.get()) is not None:
-            self._bytes -= len(message[1])
+            self._queued_bytes -= len(message[1])
             yield message
 
     def offer(self, message: Message) -> bool:
-        """Take a message; False where too much waits already."""
-        if self._bytes > _MOST_WAITING_BYTES:
+        """Queue a message; return False if the queue is full."""
+        if self._queued_bytes > _MAX_QUEUED_BYTES:
             return False
-        self._bytes += len(message[1])
+        self._queued_bytes += len(message[1])
         self._queue.put_nowait(message)
         return True
 
-    def end(self) -> None:
-        """Let there be no message after those that wait."""
+    def close(self) -> None:
+        """End the iteration after the messages that are queued."""
         self._queue.put_nowait(None)
 
 
-class Feed:
-    """Hands each message to everybody who watches. Nobody who is slow holds up anybody."""
+class Broadcaster:
+    """Publishes each message to every subscriber. A slow subscriber does not delay the others."""
 
     def __init__(self) -> None:
-        self._watchers: set[Watcher] = set()
+        self._subscribers: set[Subscriber] = set()
 
-    def tell(self, name: str, data: Mapping[str, object]) -> None:
-        """Tell everybody."""
-        if not self._watchers:
+    def publish(self, name: str, data: Mapping[str, object]) -> None:
+        """Queue a message for every subscriber."""
+        if not self._subscribers:
             return
         message = (name, json.dumps(data))
-        for watcher in list(self._watchers):
-            if not watcher.offer(message):
-                self._let_go(watcher)
+        for subscriber in list(self._subscribers):
+            if not subscriber.offer(message):
+                self._disconnect(subscriber)
 
     def close(self) -> None:
-        """Let everybody go."""
-        for watcher in list(self._watchers):
-            self._let_go(watcher)
+        """Disconnect every subscriber."""
+        for subscriber in list(self._subscribers):
+            self._disconnect(subscriber)
 
     @contextmanager
-    def watch(self) -> Iterator[Watcher]:
-        """The messages from now on."""
-        watcher = Watcher()
-        self._watchers.add(watcher)
+    def subscribe(self) -> Iterator[Subscriber]:
+        """Subscribe to the messages published from now on, until the block ends."""
+        subscriber = Subscriber()
+        self._subscribers.add(subscriber)
         try:
-            yield watcher
+            yield subscriber
         finally:
-            self._watchers.discard(watcher)
+            self._subscribers.discard(subscriber)
 
-    def _let_go(self, watcher: Watcher) -> None:
-        self._watchers.discard(watcher)
-        watcher.end()
+    def _disconnect(self, subscriber: Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+        subscriber.close()

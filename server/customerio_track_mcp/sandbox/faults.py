@@ -1,4 +1,4 @@
-"""Faults on order: how the next requests go wrong."""
+"""Faults that can be injected into the next requests."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 class _Fault(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    count: int = Field(default=1, ge=1, le=1000, description="How many requests it befalls.")
+    count: int = Field(default=1, ge=1, le=1000, description="How many requests get the fault.")
 
 
 class StatusFault(_Fault):
-    """The request is not carried out and answered with an error status."""
+    """The request is not carried out; the response has an error status."""
 
     kind: Literal["status"]
     status: int = Field(ge=400, le=599)
@@ -24,7 +24,7 @@ class StatusFault(_Fault):
 
 
 class DelayFault(_Fault):
-    """The request is carried out at once and answered late: to a client that has given up by then, not at all."""
+    """The request is carried out at once, and the response is delayed. A client that has left does not receive it."""
 
     kind: Literal["delay"]
     seconds: float = Field(gt=0, le=600)
@@ -36,40 +36,42 @@ class ResetFault(_Fault):
     kind: Literal["reset"]
 
 
-class LostReplyFault(_Fault):
-    """The request is carried out, then the connection is reset: the client can't know."""
+class LostResponseFault(_Fault):
+    """The request is carried out, then the connection is reset. For the client, the outcome is unknown."""
 
     kind: Literal["lost_reply"]
 
 
 class RedirectFault(_Fault):
-    """The request is not carried out and answered with 307, as the vendor does for the other region."""
+    """The request is not carried out; the response is a 307, as from the host of the other region."""
 
     kind: Literal["redirect"]
     location: str = "https://track-eu.customer.io"
 
 
-Fault = Annotated[StatusFault | DelayFault | ResetFault | LostReplyFault | RedirectFault, Field(discriminator="kind")]
+Fault = Annotated[
+    StatusFault | DelayFault | ResetFault | LostResponseFault | RedirectFault, Field(discriminator="kind")
+]
 
 
 class FaultQueue:
-    """The faults still to come, first ordered first served.
+    """The faults of the next requests, first in, first out.
 
     Attributes:
-        on_change: called when there are more or fewer of them.
+        on_change: called when a fault was added or removed.
     """
 
     def __init__(self) -> None:
         self.on_change: Callable[[], None] = lambda: None
         self._waiting: deque[Fault] = deque()
 
-    def order(self, fault: Fault) -> None:
-        """Let the next `fault.count` requests meet this fault."""
+    def add(self, fault: Fault) -> None:
+        """Add a fault for `fault.count` requests."""
         self._waiting.extend([fault] * fault.count)
         self.on_change()
 
-    def next(self) -> Fault | None:
-        """The fault for the request that has just come, or None."""
+    def pop(self) -> Fault | None:
+        """Remove and return the fault of the current request; None if the queue is empty."""
         if not self._waiting:
             return None
         fault = self._waiting.popleft()
@@ -77,7 +79,7 @@ class FaultQueue:
         return fault
 
     def clear(self) -> None:
-        """Call off every fault."""
+        """Remove every fault."""
         self._waiting.clear()
         self.on_change()
 

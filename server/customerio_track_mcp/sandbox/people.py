@@ -1,7 +1,7 @@
-"""The people of the sandbox's workspace, and how an identify call finds, makes or fails to update one.
+"""The people of the sandbox's workspace, and how an identify call finds, adds or fails to update one.
 
-Source: the vendor's OpenAPI document, operation `identify`. The sandbox behaves as a workspace that identifies
-people by both id and email, with "Allow updates to email using ID" off.
+Source: the vendor's OpenAPI document, operation `identify`. The sandbox behaves like a workspace that identifies people
+by both id and email, with "Allow updates to email using ID" off.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from customerio_track_mcp.sandbox.drop_rules import DroppedError
+
 IdentifierType = Literal["id", "email", "cio_id"]
 
 _CIO_ID = re.compile(r"cio_[a-zA-Z0-9]+")
@@ -18,13 +20,9 @@ _FIRST_CIO_ID = 0x03000001
 _NOT_STORED = frozenset({"id", "email", "cio_id", "_update", "_timestamp", "cio_relationships"})
 
 
-class DroppedError(Exception):
-    """The real API would answer 200 and drop this; the text is the reason."""
-
-
 @dataclass(slots=True)
 class Person:
-    """One person. `cio_id` is the workspace's own name for them and never changes."""
+    """One person. `cio_id` is assigned by the workspace and never changes."""
 
     cio_id: str
     id: str | None = None
@@ -33,7 +31,7 @@ class Person:
 
 
 class People:
-    """Everybody in the workspace, found by any identifier. Email addresses are found in any case."""
+    """All people of the workspace, indexed by each identifier. Email addresses are case-insensitive."""
 
     def __init__(self) -> None:
         self._by_cio_id: dict[str, Person] = {}
@@ -44,7 +42,7 @@ class People:
         return iter(self._by_cio_id.values())
 
     def find(self, identifier_type: IdentifierType, identifier: object) -> Person | None:
-        """The person whom `identifier` of the given type names."""
+        """Return the person with this identifier; None if there is none."""
         key = str(identifier)
         if identifier_type == "email":
             return self._by_email.get(key.lower())
@@ -53,63 +51,69 @@ class People:
         return self._by_id.get(key)
 
     def restore(self, person: Person) -> None:
-        """Take back somebody who was here before."""
+        """Add a person read from storage, or replace the one with the same cio_id."""
         self._by_cio_id[person.cio_id] = person
-        self._name(person, {"id": person.id, "email": person.email})
+        self._set_identifiers(person, {"id": person.id, "email": person.email})
 
     def identify(self, identifier: str, body: Mapping[str, object]) -> Person:
-        """Make or update the person that the path's `identifier` and the body's identifiers name.
+        """Add or update the person identified by `identifier` (from the path) and by the identifiers in the body.
 
         Raises:
-            DroppedError: the update would be dropped; nobody was changed.
+            DroppedError: the API would drop the update. No person was changed.
         """
-        by, in_path = shape_of(identifier), self.find(shape_of(identifier), identifier)
-        if by == "cio_id" and in_path is None:
-            raise DroppedError("the cio_id in the path belongs to nobody")
-        if by != "cio_id" and in_path is None and body.get(by) and str(body[by]).lower() != identifier.lower():
-            raise DroppedError(f"Attribute Update Failure: the path and the body give two different {by}s")
-        in_body = [self.find(name, body[name]) for name in ("id", "email", "cio_id") if body.get(name)]
-        known = [person for person in (in_path, *in_body) if person is not None]
-        if any(person is not known[0] for person in known):
-            raise DroppedError("Attribute Update Failure: the identifiers in the path and body name different people")
-        if body.get("cio_id") and not known:
-            raise DroppedError("the cio_id in the body belongs to nobody")
-        if not known and body.get("_update") is True:
-            raise DroppedError("Failed Attribute Change: _update is true and nobody has these identifiers")
-        wanted = {name: str(body[name]) for name in ("id", "email") if body.get(name)}
-        if in_path is None:
-            wanted |= {by: identifier}
-        elif by != "cio_id":
-            self._refuse_changes(in_path, wanted)
-        person = known[0] if known else self._add()
-        self._name(person, wanted)
-        self._set(person, body)
+        path_type = identifier_type_of(identifier)
+        path_person = self.find(path_type, identifier)
+        if path_person is None:
+            if path_type == "cio_id":
+                raise DroppedError("no person has the cio_id in the path")
+            if body.get(path_type) and str(body[path_type]).lower() != identifier.lower():
+                raise DroppedError(f"Attribute Update Failure: the path and the body have two different {path_type}s")
+        body_people = [self.find(name, body[name]) for name in ("id", "email", "cio_id") if body.get(name)]
+        matches = [person for person in (path_person, *body_people) if person is not None]
+        if any(person is not matches[0] for person in matches):
+            raise DroppedError(
+                "Attribute Update Failure: the identifiers in the path and the body belong to different people"
+            )
+        if body.get("cio_id") and not matches:
+            raise DroppedError("no person has the cio_id in the body")
+        if not matches and body.get("_update") is True:
+            raise DroppedError("Failed Attribute Change: _update is true, but no person has these identifiers")
+        identifiers = {name: str(body[name]) for name in ("id", "email") if body.get(name)}
+        if path_person is None:
+            identifiers |= {path_type: identifier}
+        elif path_type != "cio_id":
+            self._reject_identifier_change(path_person, identifiers)
+        person = matches[0] if matches else self._add()
+        self._set_identifiers(person, identifiers)
+        self._set_attributes(person, body)
         return person
 
     @staticmethod
-    def _refuse_changes(person: Person, wanted: Mapping[str, str]) -> None:
+    def _reject_identifier_change(person: Person, identifiers: Mapping[str, str]) -> None:
         for name, old in (("id", person.id), ("email", person.email)):
-            new = wanted.get(name)
+            new = identifiers.get(name)
             if old is not None and new is not None and new.lower() != old.lower():
-                raise DroppedError(f"Attribute Update Failure: {name}, once set, changes only through cio_<cio_id>")
+                raise DroppedError(
+                    f"Attribute Update Failure: an existing {name} can be changed only through cio_<cio_id>"
+                )
 
     def _add(self) -> Person:
         person = Person(cio_id=f"{_FIRST_CIO_ID + len(self._by_cio_id):08x}")
         self._by_cio_id[person.cio_id] = person
         return person
 
-    def _name(self, person: Person, wanted: Mapping[str, str | None]) -> None:
-        if (new_id := wanted.get("id")) is not None:
+    def _set_identifiers(self, person: Person, identifiers: Mapping[str, str | None]) -> None:
+        if (new_id := identifiers.get("id")) is not None:
             self._by_id.pop(person.id or "", None)
             self._by_id[new_id] = person
             person.id = new_id
-        if (new_email := wanted.get("email")) is not None:
+        if (new_email := identifiers.get("email")) is not None:
             self._by_email.pop((person.email or "").lower(), None)
             self._by_email[new_email.lower()] = person
             person.email = new_email
 
     @staticmethod
-    def _set(person: Person, body: Mapping[str, object]) -> None:
+    def _set_attributes(person: Person, body: Mapping[str, object]) -> None:
         for name, value in body.items():
             if name in _NOT_STORED:
                 continue
@@ -119,8 +123,8 @@ class People:
                 person.attributes[name] = value
 
 
-def shape_of(identifier: str) -> IdentifierType:
-    """What the vendor takes an identifier in a path for, going by its shape alone."""
+def identifier_type_of(identifier: str) -> IdentifierType:
+    """Return the type that the vendor infers from the form of an identifier in a path."""
     if _CIO_ID.fullmatch(identifier):
         return "cio_id"
     return "email" if "@" in identifier else "id"

@@ -1,4 +1,4 @@
-"""What the sandbox remembers, each thing as one record that can be shown, sent and stored as JSON."""
+"""What the sandbox records, as dataclasses that can be shown, published and stored as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["person", "event", "segment", "dropped", "request"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as recorded. `timestamp` is in UNIX seconds, `person` a cio_id, `id` the client's ULID."""
+    """One event as recorded. `timestamp` is in UNIX seconds, `person` is a cio_id, `id` is the client's ULID."""
 
     name: str
     type: str
@@ -26,18 +26,18 @@ class Event:
 
 @dataclass(slots=True)
 class Segment:
-    """One segment. Only a manual one takes people through the API."""
+    """One segment. The API adds people to manual segments only."""
 
     id: int
     name: str
     kind: Literal["manual", "data-driven"]
     members: dict[str, None] = field(default_factory=dict)
-    """The cio_ids of its people in the order in which they joined."""
+    """The cio_ids of the members, in the order in which they were added."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Something the real API would have answered 200 and dropped without a word. `at` is in UNIX seconds."""
+    """Data that the real API would have accepted with 200 and silently dropped. `at` is in UNIX seconds."""
 
     operation: str
     identifier: str
@@ -48,16 +48,16 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """One request to the Track API as it came.
+    """One request to the Track API.
 
     Attributes:
-        at: when it came, in UNIX seconds.
+        at: when it was received, in UNIX seconds.
         method: the HTTP method.
-        path: path and query as they stood on the wire.
-        body: the body; None where it was too long to keep.
-        attempt: 1, or one more than the same request just before it that failed.
-        status: the status it was answered with; None where no answer reached the client.
-        fault: the kind of fault that befell it; None for none.
+        path: path and query, encoded as received.
+        body: the body; None if it was too long to keep.
+        attempt: 1, or the number of this retry if the same request has just failed.
+        status: the status of the response; None if no response reached the client.
+        fault: the kind of the injected fault; None without one.
     """
 
     at: float
@@ -71,13 +71,16 @@ class LoggedRequest:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One record that is new, or new in its contents. `key` names it among its kind."""
+    """A record that was added or replaced. `key` identifies it among the records of its kind."""
 
     kind: Kind
     key: str
     record: Mapping[str, object]
 
 
-def record_of(thing: DataclassInstance) -> dict[str, object]:
-    """The fields of a dataclass by name, as they are: `asdict` would copy what a client sent, level by level."""
-    return {entry.name: getattr(thing, entry.name) for entry in fields(thing)}
+def record_of(instance: DataclassInstance) -> dict[str, object]:
+    """Return the fields of a dataclass by name.
+
+    Unlike `dataclasses.asdict`, this does not copy the values, which contain client data of any depth.
+    """
+    return {entry.name: getattr(instance, entry.name) for entry in fields(instance)}

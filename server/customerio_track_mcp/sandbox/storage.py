@@ -1,4 +1,4 @@
-"""The sandbox's memory in a file, where it is asked for: SQLite, so that a crash leaves a whole state behind."""
+"""The sandbox's data file: SQLite, so that a crash leaves complete records."""
 
 from __future__ import annotations
 
@@ -10,37 +10,42 @@ from typing import Final, Self
 
 from customerio_track_mcp.sandbox.records import Change, Kind
 
-_APPLICATION_ID: Final = 0x63696F73  # "cios": tells our files from other SQLite databases
+_APPLICATION_ID: Final = 0x63696F73  # "cios": distinguishes the sandbox's files from other SQLite databases
 _VERSION: Final = 1
 _NUMBERED: Final = ("event", "dropped", "request")
 
 
 class DataFileError(Exception):
-    """The file can't be opened, or is not one that a sandbox has written."""
+    """The file cannot be opened, or is not a valid data file of the sandbox."""
 
 
 class Storage:
-    """Records in a file. Each is saved in a transaction of its own.
+    """The records in a data file. Each is saved in its own transaction.
 
     Args:
-        path: the file; it is made where it does not exist.
+        path: the file. It is created if it does not exist.
+
+    Attributes:
+        path: the file.
 
     Raises:
-        DataFileError: the file can't be opened, or holds something else.
+        DataFileError: the file cannot be opened, or is not a valid data file.
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
         except sqlite3.OperationalError as error:
             raise DataFileError(f"{path}: {error}") from None
         try:
             self._open()
-            self._stored = self._read()
+            self._loaded = self._read()
         except (sqlite3.Error, ValueError):
             self._db.close()
             raise DataFileError(
-                f"{path} can't be used: it is damaged, in use by another sandbox, or not written by one of this version"
+                f"{path} cannot be used: it is damaged, in use by another sandbox, or not written by this version of "
+                "the sandbox"
             ) from None
 
     def _open(self) -> None:
@@ -49,7 +54,7 @@ class Storage:
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
         if tables and (application_id, version) != (_APPLICATION_ID, _VERSION):
             raise sqlite3.DatabaseError
-        # Held by one sandbox alone: two would hand out the same cio_ids and write over each other.
+        # Two sandboxes would assign the same cio_ids and overwrite each other's records.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -70,19 +75,19 @@ class Storage:
         self._db.close()
 
     def _read(self) -> list[Change]:
-        order = "SELECT kind, key, json FROM record ORDER BY number, rowid"
-        return [Change(kind, key, json.loads(text)) for kind, key, text in self._db.execute(order)]
+        query = "SELECT kind, key, json FROM record ORDER BY number, rowid"
+        return [Change(kind, key, json.loads(text)) for kind, key, text in self._db.execute(query)]
 
     def load(self) -> list[Change]:
-        """Every record that the file held, people and segments first, numbered things in their order."""
-        stored, self._stored = self._stored, []
-        return stored
+        """Return every record of the file as it was opened: people and segments first, then the others by number."""
+        loaded, self._loaded = self._loaded, []
+        return loaded
 
     def save(self, change: Change) -> None:
-        """Save a record in the place of the one that had its key.
+        """Save a record, or replace the one with the same key.
 
         Raises:
-            sqlite3.Error: it can't be written; the disk is full, for one.
+            sqlite3.Error: the file cannot be written, for example because the disk is full.
         """
         number = int(change.key) if change.kind in _NUMBERED else 0
         self._db.execute(
@@ -90,10 +95,10 @@ class Storage:
             (change.kind, change.key, number, json.dumps(change.record, ensure_ascii=False)),
         )
 
-    def forget(self, kind: Kind, before: int) -> None:
-        """Remove numbered records below a number."""
-        self._db.execute("DELETE FROM record WHERE kind = ? AND number < ?", (kind, before))
+    def delete_before(self, kind: Kind, number: int) -> None:
+        """Delete the records of a kind whose number is below `number`."""
+        self._db.execute("DELETE FROM record WHERE kind = ? AND number < ?", (kind, number))
 
     def clear(self) -> None:
-        """Remove every record."""
+        """Delete every record."""
         self._db.execute("DELETE FROM record")

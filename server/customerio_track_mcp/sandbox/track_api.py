@@ -1,4 +1,4 @@
-"""The vendor's side of the sandbox: the operations under `/api/v1`, its error bodies, and the faults on order."""
+"""The Track API of the sandbox: the operations below `/api/v1`, error bodies, injected faults, the request log."""
 
 from __future__ import annotations
 
@@ -14,107 +14,111 @@ from typing import Final
 
 from aiohttp import web
 
-from customerio_track_mcp.sandbox.bounded_log import History
+from customerio_track_mcp.sandbox.bounded_log import BoundedLog
 from customerio_track_mcp.sandbox.faults import (
     DelayFault,
     Fault,
     FaultQueue,
-    LostReplyFault,
+    LostResponseFault,
     RedirectFault,
     ResetFault,
     StatusFault,
 )
 from customerio_track_mcp.sandbox.records import Change, LoggedRequest, record_of
-from customerio_track_mcp.sandbox.state import BadRequestError, Workspace
+from customerio_track_mcp.sandbox.state import BadRequestError, WorkspaceState
 
 SANDBOX_SITE_ID: Final = "sandbox"
 SANDBOX_API_KEY: Final = "sandbox"
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
-_LONGEST_BODY_KEPT: Final = 2**18
-_FAILED_KEPT: Final = 1000
+"""The value of `SO_LINGER` that makes closing a socket send a TCP reset."""
+_MAX_LOGGED_BODY_CHARACTERS: Final = 2**18
+_MAX_FAILED_REQUESTS: Final = 1000
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Vendor:
-    """The Track API in front of a workspace.
+class TrackApi:
+    """The Track API of one workspace.
 
     Args:
-        workspace: what the operations change.
-        faults: what befalls the next requests.
-        region: what the region lookup answers: `us` or `eu`.
+        workspace: the state that the operations change.
+        faults: the faults of the next requests.
+        region: the region that the region lookup returns, `us` or `eu`.
 
     Attributes:
-        log: the requests that came.
+        log: the requests received.
     """
 
-    def __init__(self, workspace: Workspace, faults: FaultQueue, region: str) -> None:
-        self.log: History[LoggedRequest] = History()
-        self._failed: dict[tuple[str, str, int], int] = {}
+    def __init__(self, workspace: WorkspaceState, faults: FaultQueue, region: str) -> None:
+        self.log: BoundedLog[LoggedRequest] = BoundedLog()
+        self._failed_attempts: dict[tuple[str, str, int], int] = {}
         self._workspace = workspace
         self._faults = faults
         self._region = region
         self._authorization = b"Basic " + b64encode(f"{SANDBOX_SITE_ID}:{SANDBOX_API_KEY}".encode())
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the operations."""
+        """Add the routes of the operations."""
         router.add_put("/api/v1/customers/{identifier}", self._identify)
         router.add_post("/api/v1/customers/{identifier}/events", self._track)
         router.add_post("/api/v1/segments/{segment_id}/add_customers", self._add_to_segment)
         router.add_get("/api/v1/accounts/region", self._find_region)
 
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer a request to the Track API, and log it. Faults befall only requests that may ask."""
+        """Respond to a request to the Track API, and log it. Only authorized requests consume a fault."""
         at = time.time()
         try:
             body = (await request.read()).decode(errors="replace")
         except web.HTTPRequestEntityTooLarge:
             return web.json_response(_error("the body is too large"), status=413)
-        fault = self._faults.next() if self._may_ask(request) else None
+        fault = self._faults.pop() if self._is_authorized(request) else None
         key = (request.method, request.raw_path, hash(body))
-        attempt = self._failed.pop(key, 0) + 1
-        if fault is not None:  # known as failed before it has: the next attempt may come while this one is held up
-            self._note_failure(key, attempt)
+        attempt = self._failed_attempts.pop(key, 0) + 1
+        if fault is not None:
+            # Count it as failed already: the client's retry may arrive while this request is still delayed.
+            self._record_failure(key, attempt)
         status: int | None = None
         try:
-            response = await self._meet(fault, request, handler)
-            left = request.transport is None or request.transport.is_closing()
-            status = None if left else response.status
+            response = await self._respond_with_fault(fault, request, handler)
+            client_has_left = request.transport is None or request.transport.is_closing()
+            status = None if client_has_left else response.status
             return response
         finally:
             if status is None or status in (408, 429) or status >= 500:
-                self._note_failure(key, attempt)
+                self._record_failure(key, attempt)
             else:
-                self._failed.pop(key, None)
-            kept = body if len(body) <= _LONGEST_BODY_KEPT else None
+                self._failed_attempts.pop(key, None)
+            logged_body = body if len(body) <= _MAX_LOGGED_BODY_CHARACTERS else None
             kind = fault.kind if fault else None
-            self._remember(LoggedRequest(at, request.method, request.raw_path, kept, attempt, status, kind))
+            self._log_request(LoggedRequest(at, request.method, request.raw_path, logged_body, attempt, status, kind))
 
     def clear(self) -> None:
-        """Forget every request."""
+        """Clear the request log."""
         self.log.clear()
-        self._failed.clear()
+        self._failed_attempts.clear()
 
     def restore(self, change: Change) -> None:
-        """Take back a logged request from storage."""
-        record = LoggedRequest(**change.record)  # type: ignore[arg-type]  # as it was saved
+        """Restore a logged request from storage."""
+        record = LoggedRequest(**change.record)  # type: ignore[arg-type]  # the fields are as they were saved
         self.log.add(record, _size(record), int(change.key))
 
-    def _remember(self, record: LoggedRequest) -> None:
+    def _log_request(self, record: LoggedRequest) -> None:
         number = self.log.add(record, _size(record))
         self._workspace.on_change(Change("request", str(number), record_of(record)))
 
-    def _note_failure(self, key: tuple[str, str, int], attempt: int) -> None:
-        self._failed[key] = attempt
-        if len(self._failed) > _FAILED_KEPT:
-            del self._failed[next(iter(self._failed))]
+    def _record_failure(self, key: tuple[str, str, int], attempt: int) -> None:
+        self._failed_attempts[key] = attempt
+        if len(self._failed_attempts) > _MAX_FAILED_REQUESTS:
+            del self._failed_attempts[next(iter(self._failed_attempts))]
 
-    def _may_ask(self, request: web.Request) -> bool:
-        given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-        return compare_digest(given, self._authorization)
+    def _is_authorized(self, request: web.Request) -> bool:
+        authorization = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        return compare_digest(authorization, self._authorization)
 
-    async def _meet(self, fault: Fault | None, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _respond_with_fault(
+        self, fault: Fault | None, request: web.Request, handler: Handler
+    ) -> web.StreamResponse:
         match fault:
             case StatusFault():
                 headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
@@ -122,18 +126,18 @@ class Vendor:
             case RedirectFault():
                 return web.Response(status=307, headers={"Location": fault.location + request.raw_path})
             case ResetFault():
-                return _reset(request)
-            case LostReplyFault():
-                await self._answer(request, handler)
-                return _reset(request)
+                return _reset_connection(request)
+            case LostResponseFault():
+                await self._respond(request, handler)
+                return _reset_connection(request)
             case DelayFault():
-                late = await self._answer(request, handler)
+                response = await self._respond(request, handler)
                 await asyncio.sleep(fault.seconds)
-                return late
-        return await self._answer(request, handler)
+                return response
+        return await self._respond(request, handler)
 
-    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not self._may_ask(request):
+    async def _respond(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self._is_authorized(request):
             return web.json_response(_error("Unauthorized request"), status=401)
         try:
             return await handler(request)
@@ -159,23 +163,24 @@ class Vendor:
 
     async def _find_region(self, request: web.Request) -> web.Response:
         del request
-        host = "track.customer.io" if self._region == "us" else "track-eu.customer.io"
-        return web.json_response({"url": f"https://{host}", "region": self._region, "environment_id": 1})
+        hostname = "track.customer.io" if self._region == "us" else "track-eu.customer.io"
+        return web.json_response({"url": f"https://{hostname}", "region": self._region, "environment_id": 1})
 
 
 async def _json_object(request: web.Request) -> dict[str, object]:
     try:
-        body = json.loads(await request.read(), parse_constant=_refuse_constant)
+        body = json.loads(await request.read(), parse_constant=_reject_constant)
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
-        raise BadRequestError("the body is not JSON") from None
+        raise BadRequestError("the body is not valid JSON") from None
     if not isinstance(body, dict):
         raise BadRequestError("the body is not a JSON object")
     return body
 
 
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")
+def _reject_constant(name: str) -> object:
+    """Reject NaN and Infinity, which Python's parser accepts."""
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _error(message: str) -> dict[str, object]:
@@ -186,8 +191,8 @@ def _size(record: LoggedRequest) -> int:
     return len(record.path) + len(record.body or "")
 
 
-def _reset(request: web.Request) -> web.Response:
-    """Break the connection with a TCP reset. What is returned reaches nobody."""
+def _reset_connection(request: web.Request) -> web.Response:
+    """Close the connection with a TCP reset. The response that is returned is not sent."""
     if request.transport is not None:
         raw: socket.socket = request.transport.get_extra_info("socket")
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)

@@ -1,7 +1,7 @@
-"""Reading settings from the environment, with one line for each that can't be used.
+"""Where settings come from, and how invalid ones are reported: one line each.
 
-Sources, first one wins: environment variables, a `.env` file in the working directory, secret files in
-`/run/secrets` (or `CUSTOMERIO_SECRETS_DIR`), one file a setting, named like the variable in small letters.
+Sources, by precedence: environment variables, a `.env` file in the working directory, secret files in `/run/secrets`
+(or `CUSTOMERIO_SECRETS_DIR`), one file per setting, named like the variable in lower case.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
+import pydantic_settings
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
-class BadSettingsError(Exception):
-    """The environment's settings can't be used.
+class SettingsError(Exception):
+    """The settings are invalid.
 
     Attributes:
-        problems: one line for each bad setting; none of them shows a value that is secret.
+        problems: one line for each invalid setting, without secret values.
     """
 
     def __init__(self, problems: list[str]) -> None:
@@ -28,7 +29,7 @@ class BadSettingsError(Exception):
 
 
 class EnvironmentSettings(BaseSettings):
-    """Base of settings. A subclass says the prefix of its variables."""
+    """Base class of settings. A subclass sets the prefix of its variables."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -44,51 +45,36 @@ class EnvironmentSettings(BaseSettings):
         """Read the settings.
 
         Args:
-            overrides: settings that take the place of what the environment says.
+            overrides: settings that take precedence over the environment.
 
         Raises:
-            BadSettingsError: with one line for each bad setting.
+            SettingsError: with one line for each invalid setting.
         """
         secrets = Path(os.environ.get("CUSTOMERIO_SECRETS_DIR", "/run/secrets"))
         try:
             return cls(_secrets_dir=secrets if secrets.is_dir() else None, **overrides)
         except ValidationError as error:
-            raise BadSettingsError([cls._line(detail) for detail in error.errors()]) from None
-        except (SettingsError, UnicodeError, OSError):
-            raise BadSettingsError(["the .env file or a secret file can't be read as UTF-8 text"]) from None
+            raise SettingsError([cls._line(detail) for detail in error.errors()]) from None
+        except (pydantic_settings.SettingsError, UnicodeError, OSError):
+            raise SettingsError(["the .env file or a secret file cannot be read as UTF-8 text"]) from None
 
     @classmethod
     def variable(cls, field: str) -> str:
-        """The environment variable of a field."""
+        """Return the name of the environment variable of a field."""
         return f"{cls.model_config['env_prefix']}{field}".upper()
 
     @classmethod
-    def missing(cls, field: str) -> str:
-        """What is told of a required setting that is not there, after its name."""
+    def missing_message(cls, field: str) -> str:
+        """Return what to report, after its name, about a required setting that is not set."""
         del field
         return "is not set"
 
     @classmethod
     def _line(cls, detail: ErrorDetails) -> str:
-        told = detail["msg"].removeprefix("Value error, ")
+        message = detail["msg"].removeprefix("Value error, ")
         if not detail["loc"]:
-            return told
+            return message
         field = str(detail["loc"][0])
         if detail["type"] == "missing":
-            return f"{cls.variable(field)} {cls.missing(field)}"
-        return f"{cls.variable(field)}: {told}"
-
-
-def upper(value: object) -> object:
-    """Forgive the case and the spaces of a word."""
-    return value.strip().upper() if isinstance(value, str) else value
-
-
-def lower(value: object) -> object:
-    """Forgive the case and the spaces of a word."""
-    return value.strip().lower() if isinstance(value, str) else value
-
-
-def split(value: object) -> object:
-    """Read words that are separated by commas or white space."""
-    return value.replace(",", " ").split() if isinstance(value, str) else value
+            return f"{cls.variable(field)} {cls.missing_message(field)}"
+        return f"{cls.variable(field)}: {message}"

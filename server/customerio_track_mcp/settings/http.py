@@ -1,4 +1,4 @@
-"""The settings of the HTTP service: who may use it, how much, and how it ends."""
+"""Settings of the HTTP service: authentication, limits, shutdown."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from customerio_track_mcp.settings.base import EnvironmentSettings, split
-from customerio_track_mcp.settings.validators import checked_url
+from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.validators import split, validated_url
 
 CALLER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""The name of who holds a static token."""
+"""The name of a caller with a static token."""
 
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(split)]
 
@@ -28,75 +28,87 @@ class HttpSettings(EnvironmentSettings):
         default=None, description="Bearer tokens: 'NAME TOKEN' or 'NAME TOKEN SCOPE ...', separated by commas."
     )
     tokens_file: Path | None = Field(
-        default=None, description="A file of bearer tokens, one a line, read again when it changes."
+        default=None, description="File of bearer tokens, one per line; read again when it changes."
     )
-    issuer: str | None = Field(default=None, description="The OAuth authorization server whose JWTs are accepted.")
-    jwks_url: str | None = Field(default=None, description="Where that server publishes its keys.")
+    issuer: str | None = Field(default=None, description="OAuth authorization server whose JWTs are accepted.")
+    jwks_url: str | None = Field(default=None, description="URL of that server's public keys (JWKS).")
     audience: str | None = Field(
-        default=None, description="The audience that a JWT has to name; CUSTOMERIO_HTTP_PUBLIC_URL where not set."
+        default=None, description="Audience that a JWT must contain; CUSTOMERIO_HTTP_PUBLIC_URL by default."
     )
-    required_scopes: Words = Field(default=frozenset(), description="Scopes that every JWT has to have.")
+    required_scopes: Words = Field(default=frozenset(), description="Scopes that every JWT must have.")
     tool_scopes: bool = Field(
         default=True,
-        description="Whether a JWT needs customers:write, events:write, segments:write for the tools.",
+        description="Whether a JWT needs customers:write, events:write and segments:write for the tools.",
     )
     public_url: str | None = Field(
-        default=None, description="The URL at which callers reach the service, such as https://mcp.example.com/mcp."
+        default=None, description="URL at which callers reach the service, for example https://mcp.example.com/mcp."
     )
     allowed_hosts: Words = Field(
         default=frozenset(),
-        description="Host names to answer to, besides loopback's and the public URL's.",
+        description="Hostnames to accept in the Host header, besides loopback and the public URL's.",
     )
     allowed_origins: Words = Field(
-        default=frozenset(), description="Origins of web pages that may call, such as https://app.example.com."
+        default=frozenset(), description="Origins of web pages that may call, for example https://app.example.com."
     )
-    max_body_bytes: int = Field(default=2_097_152, ge=1024, le=16_777_216, description="Bytes of a request's body.")
+    max_body_bytes: int = Field(
+        default=2_097_152, ge=1024, le=16_777_216, description="Maximum size of a request's body, in bytes."
+    )
     body_timeout: float = Field(
-        default=10.0, gt=0, le=600, allow_inf_nan=False, description="Seconds for a request's head, and for its body."
+        default=10.0,
+        gt=0,
+        le=600,
+        allow_inf_nan=False,
+        description="Seconds to receive a request's head, and its body.",
     )
-    max_in_flight: int = Field(default=256, ge=1, description="Calls at a time in one process.")
-    max_in_flight_per_caller: int = Field(default=64, ge=1, description="Calls at a time of one caller, likewise.")
+    max_in_flight: int = Field(default=256, ge=1, description="Maximum concurrent calls per process.")
+    max_in_flight_per_caller: int = Field(
+        default=64, ge=1, description="Maximum concurrent calls of one caller per process."
+    )
     drain_delay: float = Field(
         default=0.0,
         ge=0,
         le=300,
         allow_inf_nan=False,
-        description="Seconds, after SIGTERM, to go on accepting while /readyz already says no.",
+        description="Seconds to keep accepting calls after SIGTERM, while /readyz already answers 503.",
     )
     grace_period: float = Field(
-        default=30.0, ge=0, le=600, allow_inf_nan=False, description="Seconds, then, for calls in flight to finish."
+        default=30.0,
+        ge=0,
+        le=600,
+        allow_inf_nan=False,
+        description="Seconds after that for calls in flight to finish.",
     )
 
     @field_validator("issuer", "jwks_url", "public_url")
     @classmethod
-    def _usable_url(cls, value: str | None) -> str | None:
-        return checked_url(value, "https://auth.example.com") if value is not None else None
+    def _validate_url(cls, value: str | None) -> str | None:
+        return validated_url(value, "https://auth.example.com") if value is not None else None
 
     @field_validator("allowed_origins")
     @classmethod
-    def _usable_origins(cls, value: frozenset[str]) -> frozenset[str]:
+    def _validate_origins(cls, value: frozenset[str]) -> frozenset[str]:
         for origin in value:
             parts = urlsplit(origin)
             if not parts.hostname or parts.scheme not in ("http", "https") or parts.path or parts.query:
-                raise ValueError("holds something that is no origin; origins are like https://app.example.com")
+                raise ValueError("invalid origin: expected one such as https://app.example.com")
         return value
 
     @model_validator(mode="after")
-    def _whole_oauth(self) -> Self:
+    def _validate_oauth(self) -> Self:
         if (self.issuer is None) != (self.jwks_url is None):
-            raise ValueError("CUSTOMERIO_HTTP_ISSUER and CUSTOMERIO_HTTP_JWKS_URL have to be set together")
+            raise ValueError("CUSTOMERIO_HTTP_ISSUER and CUSTOMERIO_HTTP_JWKS_URL must be set together")
         if self.issuer is not None and self.public_url is None:
             raise ValueError(
-                "CUSTOMERIO_HTTP_PUBLIC_URL has to be set too, where CUSTOMERIO_HTTP_ISSUER is: clients are told by "
-                "it which resource they need a token for"
+                "CUSTOMERIO_HTTP_PUBLIC_URL must be set if CUSTOMERIO_HTTP_ISSUER is: clients request tokens for it"
             )
         if self.issuer is None and (self.audience or self.required_scopes):
             raise ValueError(
-                "CUSTOMERIO_HTTP_AUDIENCE and CUSTOMERIO_HTTP_REQUIRED_SCOPES do nothing without CUSTOMERIO_HTTP_ISSUER"
+                "CUSTOMERIO_HTTP_AUDIENCE and CUSTOMERIO_HTTP_REQUIRED_SCOPES have no effect without "
+                "CUSTOMERIO_HTTP_ISSUER"
             )
         return self
 
     @property
-    def authenticates(self) -> bool:
-        """Whether callers have to prove who they are."""
+    def requires_authentication(self) -> bool:
+        """Whether callers must authenticate."""
         return self.tokens is not None or self.tokens_file is not None or self.issuer is not None

@@ -1,4 +1,4 @@
-"""The settings that every way of serving needs: the workspace, the patience with it, the logs."""
+"""Settings of every way of serving: the workspace, retries, the rate limit, logs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from customerio_track_mcp.instrumentation.logs import LogFormat
-from customerio_track_mcp.settings.base import BadSettingsError, EnvironmentSettings, lower, split, upper
-from customerio_track_mcp.settings.validators import checked_url
-from customerio_track_mcp.track import Credentials, Observer, Patience, RateBudget, Region, TrackClient
-from customerio_track_mcp.track.validation.reserved_keys import RESERVED_KEYS
+from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.validators import lower, split, upper, validated_url
+from customerio_track_mcp.track import RESERVED_KEYS, Credentials, Region, RetryPolicy
 
-_API_KEY_PAGE: Final = "Settings > Workspace Settings > API Credentials in Customer.io"
+API_CREDENTIALS_PAGE: Final = "Settings > Workspace Settings > API Credentials in Customer.io"
+IN_PROCESS_STORAGE: Final = "memory://"
+"""The value of `rate_limit_storage` that keeps the rate limit in each process."""
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogFormat = Literal["text", "json"]
 
 
 class Settings(EnvironmentSettings):
@@ -25,21 +26,25 @@ class Settings(EnvironmentSettings):
 
     model_config = SettingsConfigDict(env_prefix="CUSTOMERIO_")
 
-    api_key: SecretStr = Field(description=f"The Tracking API key ({_API_KEY_PAGE}), or site_id:api_key.")
-    site_id: SecretStr | None = Field(default=None, description=f"The Site ID ({_API_KEY_PAGE}).")
+    api_key: SecretStr = Field(description=f"Tracking API key ({API_CREDENTIALS_PAGE}), or site_id:api_key.")
+    site_id: SecretStr | None = Field(default=None, description=f"Site ID ({API_CREDENTIALS_PAGE}).")
     region: Annotated[Region, BeforeValidator(upper)] = Field(
-        default=Region.US, description="The workspace's data region: US or EU."
+        default=Region.US, description="Data region of the workspace: US or EU."
     )
     track_url: str | None = Field(
-        default=None, description="Another base URL for the Track API; https, or http on loopback."
+        default=None, description="Base URL of the Track API instead of the region's; https, or http on loopback."
     )
     allow_reserved_keys: Annotated[frozenset[str], NoDecode, BeforeValidator(split)] = Field(
         default=frozenset(),
         description="Reserved keys to allow in attributes and event data, separated by commas.",
     )
-    max_attempts: int = Field(default=4, ge=1, le=20, description="How often a request is tried.")
+    max_attempts: int = Field(default=4, ge=1, le=20, description="Attempts per request, the first one included.")
     time_budget: float = Field(
-        default=30.0, gt=0, le=600, allow_inf_nan=False, description="Seconds for one call, pauses and all."
+        default=30.0,
+        gt=0,
+        le=600,
+        allow_inf_nan=False,
+        description="Seconds for one call, including retries and waiting for the rate limit.",
     )
     rate_limit: float = Field(
         default=100.0,
@@ -49,15 +54,19 @@ class Settings(EnvironmentSettings):
         description="Requests per second to the workspace.",
     )
     rate_limit_storage: SecretStr = Field(
-        default=SecretStr("memory://"),
-        description="memory:// keeps the rate budget to each process; redis:// or rediss:// shares it.",
+        default=SecretStr(IN_PROCESS_STORAGE),
+        description="memory:// limits each process separately; redis:// or rediss:// shares one limit.",
     )
     replicas: int = Field(
-        default=1, ge=1, le=10_000, description="How many replicas divide the rate budget where none is shared."
+        default=1, ge=1, le=10_000, description="Number of replicas that divide the rate limit if it is not shared."
     )
     connect_timeout: float = Field(default=5.0, gt=0, allow_inf_nan=False, description="Seconds to connect.")
-    read_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False, description="Seconds between bytes read.")
-    write_timeout: float = Field(default=10.0, gt=0, allow_inf_nan=False, description="Seconds between bytes sent.")
+    read_timeout: float = Field(
+        default=10.0, gt=0, allow_inf_nan=False, description="Seconds between received chunks of a response."
+    )
+    write_timeout: float = Field(
+        default=10.0, gt=0, allow_inf_nan=False, description="Seconds to send the body of a request."
+    )
     pool_timeout: float = Field(
         default=10.0, gt=0, allow_inf_nan=False, description="Seconds to wait for a free connection."
     )
@@ -66,59 +75,60 @@ class Settings(EnvironmentSettings):
     )
     log_format: Annotated[LogFormat, BeforeValidator(lower)] = Field(default="text", description="text or json.")
     log_hash_key: SecretStr | None = Field(
-        default=None, description="The key of the hash by which logs tell people; by default made from the API key."
+        default=None,
+        description="Key of the HMAC that replaces personal identifiers in logs; derived from the API key by default.",
     )
 
     @field_validator("api_key", "site_id")
     @classmethod
-    def _usable_secret(cls, value: SecretStr | None) -> SecretStr | None:
+    def _validate_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is None:
             return None
         text = value.get_secret_value().strip()
         if not text or text.endswith(":"):
             raise ValueError("is blank")
         if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("holds characters that no Site ID and no API key has")
+            raise ValueError("contains characters that are not valid in a Site ID or an API key")
         return SecretStr(text)
 
     @field_validator("track_url")
     @classmethod
-    def _usable_url(cls, value: str | None) -> str | None:
-        return checked_url(value, "https://track.example.com") if value is not None else None
+    def _validate_url(cls, value: str | None) -> str | None:
+        return validated_url(value, "https://track.example.com") if value is not None else None
 
     @field_validator("rate_limit_storage")
     @classmethod
-    def _usable_storage(cls, value: SecretStr) -> SecretStr:
+    def _validate_storage(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value().strip()
-        if url != "memory://" and not url.startswith(("redis://", "rediss://")):
-            raise ValueError("has to be memory://, or begin with redis:// or rediss://")
+        if url != IN_PROCESS_STORAGE and not url.startswith(("redis://", "rediss://")):
+            raise ValueError("must be memory://, or start with redis:// or rediss://")
         return SecretStr(url)
 
     @model_validator(mode="after")
-    def _one_site_id(self) -> Self:
+    def _validate_site_id(self) -> Self:
         in_key, colon, _ = self.api_key.get_secret_value().partition(":")
         if self.site_id is not None and colon and in_key != self.site_id.get_secret_value():
-            raise ValueError("CUSTOMERIO_API_KEY names another Site ID than CUSTOMERIO_SITE_ID does")
+            raise ValueError("CUSTOMERIO_API_KEY contains a different Site ID than CUSTOMERIO_SITE_ID")
         return self
 
     @field_validator("allow_reserved_keys")
     @classmethod
-    def _known_keys(cls, value: frozenset[str]) -> frozenset[str]:
+    def _validate_reserved_keys(cls, value: frozenset[str]) -> frozenset[str]:
         if unknown := sorted(value - RESERVED_KEYS):
             raise ValueError(
-                f"holds {', '.join(unknown)}, which no rule reserves; allowed are {', '.join(sorted(RESERVED_KEYS))}"
+                f"contains unknown keys: {', '.join(unknown)}; the reserved keys are {', '.join(sorted(RESERVED_KEYS))}"
             )
         return value
 
     @classmethod
-    def missing(cls, field: str) -> str:
-        """What is told of a required setting that is not there, after its name."""
+    def missing_message(cls, field: str) -> str:
+        """Return what to report, after its name, about a required setting that is not set."""
         del field
-        return f"is not set; it is the Tracking API key from {_API_KEY_PAGE} (no account? try --sandbox)"
+        return f"is not set; it is the Tracking API key from {API_CREDENTIALS_PAGE} (no account? try --sandbox)"
 
     @property
     def credentials(self) -> Credentials | None:
-        """The Site ID and API key; None where no Site ID is given in either way."""
+        """The Site ID and API key; None if no Site ID is set in either way."""
         in_key, colon, rest = self.api_key.get_secret_value().partition(":")
         key = rest if colon else in_key
         if self.site_id is not None:
@@ -127,45 +137,20 @@ class Settings(EnvironmentSettings):
 
     @property
     def base_url(self) -> str:
-        """The Track API's base URL."""
+        """The base URL of the Track API."""
         return self.track_url or self.region.track_url
-
-    def track_client(
-        self, base_url: str, *, budget: RateBudget | None = None, observer: Observer | None = None
-    ) -> TrackClient:
-        """A client of the workspace at `base_url`.
-
-        Args:
-            base_url: the Track API's base URL.
-            budget: a rate budget in the place of `rate_limit`.
-            observer: told of waits and attempts.
-
-        Raises:
-            BadSettingsError: the proxy or certificate settings of the environment, which httpx reads, can't be used.
-        """
-        try:
-            return TrackClient(
-                self.credentials,
-                base_url,
-                requests_per_second=self.rate_limit,
-                budget=budget,
-                patience=self.patience,
-                observer=observer,
-            )
-        except (ImportError, OSError, ValueError) as error:
-            raise BadSettingsError([f"the HTTP client can't be set up: {error}"]) from None
 
     @property
     def hash_key(self) -> bytes:
-        """The key of the hash by which logs tell people."""
+        """The key of the HMAC that replaces personal identifiers in logs."""
         if self.log_hash_key is not None:
             return self.log_hash_key.get_secret_value().encode()
         return hmac.new(self.api_key.get_secret_value().encode(), b"log_hash_key", hashlib.sha256).digest()
 
     @property
-    def patience(self) -> Patience:
-        """Time-outs, attempts and the time budget."""
-        return Patience(
+    def retry_policy(self) -> RetryPolicy:
+        """Timeouts, attempts and the time budget."""
+        return RetryPolicy(
             connect_timeout=self.connect_timeout,
             read_timeout=self.read_timeout,
             write_timeout=self.write_timeout,

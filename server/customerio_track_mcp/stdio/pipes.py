@@ -1,8 +1,8 @@
-"""Standard input and output as lines of bytes, each of the two in the hands of a thread.
+"""Stdin and stdout as lines of bytes, each served by a thread.
 
-The SDK's transport crosses between threads three times for each message. Here one crossing takes along all that has
-piled up, which under load more than halves what a call costs. The threads are daemons: a pending read or write can't
-be cancelled, and must not keep the process from ending.
+The SDK's transport crosses between threads three times for each message. Here, one crossing takes all lines that are
+available, which under load more than halves the cost of a call. The threads are daemons: a pending read or write cannot
+be canceled, and must not keep the process from ending.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ import anyio
 logger = logging.getLogger("customerio_track_mcp.stdio")
 
 _CHUNK_BYTES: Final = 2**16
-_READ_AHEAD: Final = 4
-_MOST_UNWRITTEN: Final = 256
+_MAX_CHUNKS_READ_AHEAD: Final = 4
+_MAX_QUEUED_LINES: Final = 256
 
 
 class LineReader:
-    """The lines of a file descriptor.
+    """Reads lines from a file descriptor.
 
     Args:
-        descriptor: where from.
+        descriptor: the file descriptor.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._loop = asyncio.get_running_loop()
-        self._read_ahead = Semaphore(_READ_AHEAD)
-        self._came, self._coming = anyio.create_memory_object_stream[list[bytes]](_READ_AHEAD)
+        self._read_ahead = Semaphore(_MAX_CHUNKS_READ_AHEAD)
+        self._send, self._receive = anyio.create_memory_object_stream[list[bytes]](_MAX_CHUNKS_READ_AHEAD)
         Thread(target=self._read, name="stdin", daemon=True).start()
 
     async def receive(self) -> list[bytes]:
-        """The next lines, as many as there are.
+        """Return the next lines, as many as are available.
 
         Raises:
             EndOfStream: there are no more.
         """
-        lines = await self._coming.receive()
+        lines = await self._receive.receive()
         self._read_ahead.release()
         return lines
 
     def close(self) -> None:
-        """Read no more."""
-        self._came.close()
-        self._coming.close()
+        """Stop reading."""
+        self._send.close()
+        self._receive.close()
 
     def _read(self) -> None:
         with suppress(RuntimeError):  # the loop is closed
@@ -65,11 +65,11 @@ class LineReader:
             except OSError as error:
                 logger.warning("standard input can't be read: %s", error.strerror)
             finally:
-                self._loop.call_soon_threadsafe(self._came.close)
+                self._loop.call_soon_threadsafe(self._send.close)
 
     def _deliver(self, lines: list[bytes]) -> None:
         with suppress(anyio.ClosedResourceError):
-            self._came.send_nowait(lines)
+            self._send.send_nowait(lines)
 
 
 def _lines(descriptor: int) -> Iterator[list[bytes]]:
@@ -86,14 +86,14 @@ def _lines(descriptor: int) -> Iterator[list[bytes]]:
 
 @asynccontextmanager
 async def lines_to_stdout() -> AsyncIterator[LineWriter]:
-    """A writer of lines to standard output; at the end of the context they have all been written.
+    """Yield a writer of lines to stdout; when the block ends, they have all been written.
 
-    In between, whatever else is written there goes to standard error: a stray line would end the conversation.
+    During the block, anything else written to stdout goes to stderr: a stray line would corrupt the protocol.
 
     Raises:
-        OSError: nobody reads any more.
+        OSError: the reader is gone.
     """
-    with _standard_output() as descriptor:
+    with _claim_stdout() as descriptor:
         writer = LineWriter(descriptor)
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)
@@ -102,16 +102,16 @@ async def lines_to_stdout() -> AsyncIterator[LineWriter]:
 
 
 @contextmanager
-def _standard_output() -> Iterator[int]:
+def _claim_stdout() -> Iterator[int]:
     descriptor = os.dup(1)
-    # Where the process was started without standard error, number 2 is anything.
+    # If the process was started without stderr, descriptor 2 may be any file.
     os.dup2(2 if sys.stderr is not None else os.open(os.devnull, os.O_WRONLY), 1)
     try:
         yield descriptor
     finally:
         with suppress(OSError):
             sys.stdout.flush()
-        # Not closed: the thread may still be at a write, and the number must not come to mean another file.
+        # Not closed: the thread may still be writing, and the number must not be reused for another file.
         os.dup2(descriptor, 1)
 
 
@@ -119,28 +119,28 @@ class LineWriter:
     """Writes lines to a file descriptor.
 
     Args:
-        descriptor: where to.
+        descriptor: the file descriptor.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lines: SimpleQueue[bytes] = SimpleQueue()
-        self._put = 0
-        self._taken = 0  # counted by the thread alone
-        self._wanted: anyio.Event | None = None
-        self._over = anyio.Event()
+        self._queued = 0
+        self._written = 0  # counted by the thread only
+        self._room: anyio.Event | None = None
+        self._ended = anyio.Event()
         self._error: OSError | None = None
 
     async def send(self, line: bytes) -> None:
-        """Have `line` written, after those before it; wait while far too many are unwritten."""
-        while self._unwritten >= _MOST_UNWRITTEN:
-            wanted = self._wanted = self._wanted or anyio.Event()
-            # Asked again: the thread may have made room before it could see that somebody waits.
-            if self._unwritten >= _MOST_UNWRITTEN:
-                await wanted.wait()
+        """Write `line` after those before it; wait if too many lines are queued."""
+        while self._unwritten >= _MAX_QUEUED_LINES:
+            room = self._room = self._room or anyio.Event()
+            # Checked again: the thread may have made room before it could see that somebody waits.
+            if self._unwritten >= _MAX_QUEUED_LINES:
+                await room.wait()
         text = line + b"\n"
-        if self._unwritten or not _takes_at_once(self._descriptor, len(text)):
-            self._put += 1
+        if self._unwritten or not _is_writable(self._descriptor, len(text)):
+            self._queued += 1
             self._lines.put(text)
             return
         try:
@@ -149,24 +149,24 @@ class LineWriter:
             self._end(error)
 
     def close(self) -> None:
-        """Let `run` return once all is written."""
+        """Let `run` return once everything is written."""
         self._lines.put(b"")
 
     async def run(self) -> None:
-        """Write what can't be written at once.
+        """Write what cannot be written at once.
 
         Raises:
-            OSError: nobody reads any more.
+            OSError: the reader is gone.
         """
         loop = asyncio.get_running_loop()
         Thread(target=self._write, args=(loop,), name="stdout", daemon=True).start()
-        await self._over.wait()
+        await self._ended.wait()
         if self._error is not None:
             raise self._error
 
     @property
     def _unwritten(self) -> int:
-        return self._put - self._taken
+        return self._queued - self._written
 
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
         error: OSError | None = None
@@ -174,26 +174,26 @@ class LineWriter:
             try:
                 while text := self._lines.get():
                     _write_all(self._descriptor, text)
-                    self._taken += 1
-                    if self._wanted is not None:
-                        loop.call_soon_threadsafe(self._make_room)
+                    self._written += 1
+                    if self._room is not None:
+                        loop.call_soon_threadsafe(self._notify_room)
             except OSError as failure:
                 error = failure
             loop.call_soon_threadsafe(self._end, error)
 
-    def _make_room(self) -> None:
-        if self._wanted is not None:
-            self._wanted.set()
-            self._wanted = None
+    def _notify_room(self) -> None:
+        if self._room is not None:
+            self._room.set()
+            self._room = None
 
     def _end(self, error: OSError | None) -> None:
         self._error = error
-        self._over.set()
+        self._ended.set()
 
 
-def _takes_at_once(descriptor: int, size: int) -> bool:
-    """Whether so many bytes can be written now without waiting for who reads them."""
-    if sys.platform == "win32":  # whose select knows sockets only
+def _is_writable(descriptor: int, size: int) -> bool:
+    """Return whether `size` bytes can be written now without waiting for the reader."""
+    if sys.platform == "win32":  # its select supports sockets only
         return False
     return size <= select.PIPE_BUF and bool(select.select([], [descriptor], [], 0)[1])
 

@@ -1,8 +1,10 @@
-"""The MCP server over standard input and output, as a host's subprocess.
+"""Serve MCP over stdin and stdout, as a host's subprocess.
 
-In the place of the SDK's transport, since this one has to end on a signal while a read or a write is pending, to answer
-what is in flight when a host closes its end, and to answer lines that the SDK would pass over and leave a host waiting
-for; and since it costs less (`wire`).
+This replaces the SDK's stdio transport, which cannot end on a signal while a read or a write is pending
+(https://github.com/modelcontextprotocol/python-sdk/issues/3551), cancels the calls in flight when the host closes stdin
+(https://github.com/modelcontextprotocol/python-sdk/issues/2678), and does not respond to some invalid lines
+(https://github.com/modelcontextprotocol/python-sdk/issues/2751). It also costs less per message (see `pipes`). It can
+go when all of these are solved there.
 """
 
 from __future__ import annotations
@@ -25,25 +27,24 @@ from pydantic import ValidationError
 
 from customerio_track_mcp.signals import on_stop_signal
 from customerio_track_mcp.stdio.pipes import LineReader, LineWriter, lines_to_stdout
-from customerio_track_mcp.track.validation.identifiers import utf8_size
 
 logger = logging.getLogger("customerio_track_mcp.stdio")
 
-_SECONDS_TO_STOP: Final = 5
-_MOST_DIGITS: Final = 4000  # Python refuses to read integers of over 4300
+_STOP_TIMEOUT: Final = 5
+_MAX_DIGITS: Final = 4000  # Python refuses to parse integers of more than 4300 digits
 
 
 async def serve_stdio(server: Server[Any]) -> None:
-    """Serve the host at the other end of standard input and output.
+    """Serve the host at the other end of stdin and stdout.
 
-    At the end of input the requests still in flight are answered first; SIGTERM and SIGINT, and a host that no longer
-    reads, end the service at once.
+    At the end of input, the requests in flight are answered first. SIGTERM, SIGINT, and a host that no longer reads end
+    the service at once.
     """
     async with anyio.create_task_group() as tasks:
 
         def stop() -> None:
             tasks.cancel_scope.cancel()
-            _exit_soon()
+            _exit_after_timeout()
 
         tasks.start_soon(on_stop_signal, stop)
         try:
@@ -55,134 +56,138 @@ async def serve_stdio(server: Server[Any]) -> None:
         tasks.cancel_scope.cancel()
 
 
-def _exit_soon() -> None:
-    """End the process by force, should something that can't be cancelled keep it, such as looking up a name."""
-    timer = Timer(_SECONDS_TO_STOP, os._exit, args=(1,))
+def _exit_after_timeout() -> None:
+    """End the process even if something that cannot be canceled, such as a DNS lookup, still runs."""
+    timer = Timer(_STOP_TIMEOUT, os._exit, args=(1,))
     timer.daemon = True
     timer.start()
 
 
 async def _serve(server: Server[Any]) -> None:
     async with lines_to_stdout() as output:
-        pending = _Pending()
-        answers = _Answers(output, pending)
-        await server.run(_Requests(LineReader(0), answers, pending), answers, server.create_initialization_options())
+        pending = _PendingRequests()
+        outgoing = _OutgoingMessages(output, pending)
+        incoming = _IncomingMessages(LineReader(0), outgoing, pending)
+        await server.run(incoming, outgoing, server.create_initialization_options())
 
 
-class _Pending:
-    """The requests that were read and not yet answered."""
+class _PendingRequests:
+    """The requests that were received and not yet answered.
+
+    Request ids are compared as the SDK's dispatcher compares them, with two functions that are not part of its public
+    interface.
+    """
 
     def __init__(self) -> None:
         self._ids: Counter[types.RequestId] = Counter()  # a host may use an id twice
-        self._none_left = anyio.Event()
+        self._empty = anyio.Event()
 
-    def asked(self, message: types.JSONRPCMessage) -> None:
+    def on_received(self, message: types.JSONRPCMessage) -> None:
         if isinstance(message, types.JSONRPCRequest):
             self._ids[coerce_request_id(message.id)] += 1
         elif isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
-            self._forget(cancelled_request_id_from_params(message.params))
+            self._remove(cancelled_request_id_from_params(message.params))
 
-    def answered(self, message: types.JSONRPCMessage) -> None:
+    def on_sent(self, message: types.JSONRPCMessage) -> None:
         if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
-            self._forget(message.id)
+            self._remove(message.id)
 
-    async def wait_for_none(self) -> None:
+    async def wait_until_empty(self) -> None:
         while self._ids:
-            self._none_left = anyio.Event()
-            await self._none_left.wait()
+            self._empty = anyio.Event()
+            await self._empty.wait()
 
-    def _forget(self, request_id: types.RequestId | None) -> None:
+    def _remove(self, request_id: types.RequestId | None) -> None:
         if request_id is not None:
             self._ids -= Counter([coerce_request_id(request_id)])
         if not self._ids:
-            self._none_left.set()
+            self._empty.set()
 
 
-class _Answers(ObjectSendStream[SessionMessage]):
-    """The outgoing messages, which tell `pending` of each answer that is on its way."""
+class _OutgoingMessages(ObjectSendStream[SessionMessage]):
+    """The messages to the host; each response removes its request from `pending`."""
 
-    def __init__(self, output: LineWriter, pending: _Pending) -> None:
+    def __init__(self, output: LineWriter, pending: _PendingRequests) -> None:
         self._output = output
         self._pending = pending
 
     async def send(self, item: SessionMessage) -> None:
         await self._output.send(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode())
-        self._pending.answered(item.message)
+        self._pending.on_sent(item.message)
 
     async def aclose(self) -> None:
-        """Leave the output open: it is closed when all is written."""
+        """Keep the output open: it is closed when everything is written."""
 
 
-class _Requests(ObjectReceiveStream[SessionMessage | Exception]):
-    """The incoming messages, whose end is held back until every request has its answer.
+class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
+    """The messages from the host, whose end is delayed until every request has its response.
 
-    The SDK cancels what is in flight when the stream ends; a host that closes its end would lose those answers.
+    The SDK cancels what is in flight when the stream ends; a host that closes stdin would lose those responses.
     """
 
-    def __init__(self, reader: LineReader, answers: _Answers, pending: _Pending) -> None:
+    def __init__(self, reader: LineReader, outgoing: _OutgoingMessages, pending: _PendingRequests) -> None:
         self._reader = reader
         self._lines: deque[bytes] = deque()
-        self._answers = answers
+        self._outgoing = outgoing
         self._pending = pending
 
     async def receive(self) -> SessionMessage | Exception:
         while True:
             while not self._lines:
-                await self._read_on()
+                await self._read_lines()
             line = self._lines.popleft()
             if not line.strip():
                 continue
             try:
-                message = _read_message(line)
-            except _NoMessageError as no_message:
-                await self._answers.send(SessionMessage(no_message.answer))
+                message = _parse_message(line)
+            except _InvalidMessageError as invalid:
+                await self._outgoing.send(SessionMessage(invalid.response))
                 continue
-            self._pending.asked(message)
+            self._pending.on_received(message)
             return SessionMessage(message)
 
     async def aclose(self) -> None:
         self._reader.close()
 
-    async def _read_on(self) -> None:
+    async def _read_lines(self) -> None:
         try:
             self._lines.extend(await self._reader.receive())
         except anyio.EndOfStream:
-            await self._pending.wait_for_none()
+            await self._pending.wait_until_empty()
             raise
 
 
-class _NoMessageError(Exception):
-    """A line holds no message; `answer` is what to answer to it."""
+class _InvalidMessageError(Exception):
+    """A line is not a message; `response` is the error to send."""
 
     def __init__(self, request_id: types.RequestId | None, code: int, message: str) -> None:
         super().__init__(message)
         error = types.ErrorData(code=code, message=message)
-        self.answer = types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
+        self.response = types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
 
 
-def _read_message(line: bytes) -> types.JSONRPCMessage:
+def _parse_message(line: bytes) -> types.JSONRPCMessage:
     try:
         return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
     except ValidationError:
         pass
-    # pydantic's reader refuses what JSON allows: half a surrogate pair, deep nesting, very long integers. A tool can
-    # tell what is wrong with those.
+    # pydantic's JSON parser rejects what JSON allows: lone surrogates, deep nesting, very long integers. Parse those
+    # too, so that a tool can report them.
     try:
-        value = json.loads(line.decode(errors="replace"), parse_int=_integer)
+        value = json.loads(line.decode(errors="replace"), parse_int=_parse_int)
     except (ValueError, RecursionError):
-        raise _NoMessageError(None, types.PARSE_ERROR, "Parse error") from None
+        raise _InvalidMessageError(None, types.PARSE_ERROR, "Parse error") from None
     try:
-        _check_names(value)
+        _reject_unencodable_names(value)
         return types.jsonrpc_message_adapter.validate_python(value, by_name=False)
     except (ValidationError, UnicodeEncodeError):
         request_id = value.get("id") if isinstance(value, dict) else None
-        writable = isinstance(request_id, str) and utf8_size(request_id) is not None
-        known = request_id if isinstance(request_id, int) or writable else None
-        raise _NoMessageError(known, types.INVALID_REQUEST, "Invalid request") from None
+        usable = isinstance(request_id, int) or (isinstance(request_id, str) and _is_encodable(request_id))
+        raise _InvalidMessageError(request_id if usable else None, types.INVALID_REQUEST, "Invalid request") from None
 
 
-def _check_names(message: object) -> None:
-    """Refuse half a surrogate pair where an answer would have to repeat it: in the id, the method or a tool's name."""
+def _reject_unencodable_names(message: object) -> None:
+    """Raise `UnicodeEncodeError` for a lone surrogate that a response would repeat: in the id, method or tool name."""
     if isinstance(message, dict):
         params = message.get("params")
         for name in (
@@ -193,5 +198,13 @@ def _check_names(message: object) -> None:
             str(name).encode()
 
 
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MOST_DIGITS else float("inf")
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _parse_int(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MAX_DIGITS else float("inf")

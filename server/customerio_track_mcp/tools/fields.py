@@ -1,38 +1,37 @@
-"""How an argument may be written: the forms that hosts really send, each read as what it plainly is.
+"""Field types of the tools' parameters: which forms of a value are accepted, and what they are read as.
 
-An id comes as a number, an object as a JSON string, null for an optional argument. Form only is judged here.
+Hosts send a number for an id, a JSON string for an object, null for an optional parameter. Only the form is checked
+here; the vendor's limits are checked by `track`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from customerio_track_mcp.track import EventType, IdType
 
-_MOST_DIGITS = 300  # longer than any limit; Python itself refuses to write down integers of thousands of digits
+_MAX_DIGITS: Final = 300  # beyond every limit; Python refuses to print integers of more than 4300 digits
 
 
-def _wrong(text: str) -> PydanticCustomError:
+def _invalid(text: str) -> PydanticCustomError:
     return PydanticCustomError("form", "{text}", {"text": text})
 
 
 def _identifier(value: object) -> str:
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < _MOST_DIGITS * 3:
+    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < _MAX_DIGITS * 3:
         return str(value)
-    if isinstance(value, str):
-        return value.strip()
-    raise _wrong("has to be a string")
+    return _text(value)
 
 
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value.strip()
-    raise _wrong("has to be a string")
+    raise _invalid("must be a string")
 
 
 def _seconds(value: object) -> int | None:
@@ -45,45 +44,45 @@ def _seconds(value: object) -> int | None:
             return value
         case float() if value.is_integer():
             return int(value)
-        case str() if (digits := value.strip()).isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
+        case str() if (digits := value.strip()).isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS:
             return int(digits)
         case _:
             pass
-    raise _wrong("has to be a whole number of UNIX seconds, such as 1767225600 for 2026-01-01T00:00:00Z")
+    raise _invalid("must be a whole number of UNIX seconds, for example 1767225600 for 2026-01-01T00:00:00Z")
 
 
-def _parsed(value: object, kind: type, name: str) -> Any:
-    """`value`, or what it says where it is a JSON string, as some hosts send objects and arrays."""
+def _parse_if_json(value: object, kind: type, name: str) -> Any:
+    """Return `value`, or its content if it is a JSON string, as some hosts send objects and arrays."""
     if isinstance(value, str):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
-            raise _wrong(f"has to be {name}; the string that was given is not JSON") from None
+            raise _invalid(f"must be {name}; the string is not valid JSON") from None
     if not isinstance(value, kind):
-        raise _wrong(f"has to be {name}")
+        raise _invalid(f"must be {name}")
     return value
 
 
 def _object(value: object) -> dict[str, Any] | None:
-    parsed: dict[str, Any] | None = None if value is None else _parsed(value, dict, "a JSON object")
+    parsed: dict[str, Any] | None = None if value is None else _parse_if_json(value, dict, "a JSON object")
     return parsed
 
 
-def _ids(value: object) -> list[Any]:
-    parsed: list[Any] = _parsed(value, list, "an array of strings")
+def _array(value: object) -> list[Any]:
+    parsed: list[Any] = _parse_if_json(value, list, "an array of strings")
     return parsed
 
 
 def one_of(choices: type[EventType | IdType], default: IdType | None) -> Callable[[object], object]:
-    """A reader of one of `choices` as it is spelled; null counts as `default`."""
-    allowed = ", ".join(choices)
+    """Create a validator that accepts the exact values of `choices`; null is read as `default`."""
+    accepted = ", ".join(choices)
 
     def choose(value: object) -> object:
         if value is None:
             return default
         if isinstance(value, str) and value in list(choices):
             return choices(value)
-        raise _wrong(f"has to be one of {allowed}")
+        raise _invalid(f"must be one of {accepted}")
 
     return choose
 
@@ -96,4 +95,4 @@ JsonObject = Annotated[
     BeforeValidator(_object),
     WithJsonSchema({"type": "object", "additionalProperties": True}),
 ]
-Identifiers = Annotated[list[Identifier], BeforeValidator(_ids)]
+Identifiers = Annotated[list[Identifier], BeforeValidator(_array)]

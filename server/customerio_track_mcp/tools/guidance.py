@@ -1,87 +1,110 @@
-"""What to do about a failure, in words for the model that made the call and for whoever runs the server."""
+"""The text of a failed result: what happened, whether it was carried out, what to do next.
+
+What a failure means and what a caller does about it is on the error's class (`track/errors.py`). This module adds what
+only this server knows: which setting an operator must change, and when a call may be repeated.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
+from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE
 from customerio_track_mcp.track import (
-    InvalidArgumentsError,
     MissingCredentialsError,
     RedirectedError,
-    RejectedError,
     RequestFailedError,
     TrackError,
     UnauthorizedError,
 )
 
-_WHERE = "Settings > Workspace Settings > API Credentials in Customer.io"
-_ONE_DAY = 24 * 3600
-_OPERATOR = "Calling again will not help before that; tell the user."
-_CREDENTIALS = (
-    f"CUSTOMERIO_SITE_ID has to be the workspace's Site ID and CUSTOMERIO_API_KEY its Tracking API key ({_WHERE}); an "
-    "App API key is a different credential and does not serve here. CUSTOMERIO_REGION has to be the workspace's "
-    f"region. The command 'customerio-track-mcp check' tests them. {_OPERATOR}"
-)
+RETRYING_WILL_NOT_HELP: Final = "Retrying will not help until this is fixed; ask the user."
+
+_MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600
 
 
-def explain(error: TrackError, if_rejected: str = "") -> str:
-    """What happened, whether anything was carried out, and what to do next.
+def explain(error: TrackError, hint: str = "") -> str:
+    """Describe a failure for the model.
 
     Args:
         error: the failure.
-        if_rejected: what else to look at where the Track API rejected the request.
+        hint: what else to check if the Track API rejected the request.
+
+    Returns:
+        What happened, whether anything was carried out, and what to do next.
     """
-    match error:
-        case InvalidArgumentsError():
-            them = "it" if len(error.problems) == 1 else "them all"
-            return f"Nothing was sent. {error}. Correct {them} and call the tool again."
-        case MissingCredentialsError():
-            return (
-                "Nothing was sent: no Site ID is configured. Set CUSTOMERIO_SITE_ID, or give CUSTOMERIO_API_KEY as "
-                f"site_id:api_key ({_WHERE}), and restart the server. {_OPERATOR}"
-            )
-        case RequestFailedError():
-            told = [sentence(error), _outcome(error), mend(error) or _next_step(error, if_rejected)]
-            return " ".join(part for part in told if part)
-    return sentence(error)
+    fix = operator_fix(error)
+    if not isinstance(error, RequestFailedError):
+        return f"Nothing was sent. {error}. {fix or error.advice}"
+    parts = [sentence(error), _outcome(error), fix or _next_step(error, hint)]
+    return " ".join(part for part in parts if part)
 
 
 def sentence(error: TrackError) -> str:
-    """What happened, as a sentence."""
-    told = str(error)
-    return f"{told[:1].upper()}{told[1:]}."
+    """Return the text of `error` as a sentence."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
-def mend(error: RequestFailedError) -> str:
-    """What whoever runs the server has to set right; empty where it is nothing of theirs."""
+def operator_fix(error: TrackError) -> str:
+    """Return what the operator must change; empty if the failure is not about the server's settings."""
     match error:
+        case MissingCredentialsError():
+            return (
+                f"Set CUSTOMERIO_SITE_ID, or set CUSTOMERIO_API_KEY to site_id:api_key ({API_CREDENTIALS_PAGE}), and "
+                f"restart the server. {RETRYING_WILL_NOT_HELP}"
+            )
         case UnauthorizedError():
-            return _CREDENTIALS
+            return (
+                "CUSTOMERIO_SITE_ID must be the workspace's Site ID and CUSTOMERIO_API_KEY its Tracking API key "
+                f"({API_CREDENTIALS_PAGE}); an App API key is a different credential and is rejected. "
+                "CUSTOMERIO_REGION must be the workspace's region. The command 'customerio-track-mcp check' tests "
+                f"them. {RETRYING_WILL_NOT_HELP}"
+            )
         case RedirectedError(region=region) if region is not None:
-            setting = f"set CUSTOMERIO_REGION={region}, leave CUSTOMERIO_TRACK_URL unset, and restart the server"
-            return f"The workspace is in region {region}: {setting}. {_OPERATOR}"
+            return (
+                f"The workspace is in region {region}: set CUSTOMERIO_REGION={region}, leave CUSTOMERIO_TRACK_URL "
+                f"unset, and restart the server. {RETRYING_WILL_NOT_HELP}"
+            )
         case RedirectedError():
-            return f"Check CUSTOMERIO_REGION and CUSTOMERIO_TRACK_URL with 'customerio-track-mcp check'. {_OPERATOR}"
+            return (
+                "Check CUSTOMERIO_REGION and CUSTOMERIO_TRACK_URL with 'customerio-track-mcp check'. "
+                f"{RETRYING_WILL_NOT_HELP}"
+            )
     return ""
 
 
-def _outcome(error: RequestFailedError) -> str:
-    tried = f" ({error.attempts} attempts)" if error.attempts > 1 else ""
-    if not error.outcome_unknown:
-        return f"The request was not carried out{tried}."
-    if error.event_id is None:
-        return f"Whether the request was carried out is unknown{tried}."
+def internal_error(name: str = "") -> str:
+    """Describe a failure of this server itself.
+
+    Args:
+        name: the class of the exception; empty if it should not be shown.
+    """
+    shown = f" ({name})" if name else ""
     return (
-        f"Whether the event was recorded is unknown{tried}. Its id is {error.event_id}. Do not send the event again by "
-        "yourself, since a new call is a new event: ask the user to look in Customer.io's activity log whether it "
-        "arrived."
+        f"Internal error{shown}: this is a bug in the server. Whether the request was carried out is unknown. Do not "
+        "call again; ask the user to look at the server's log."
     )
 
 
-def _next_step(error: RequestFailedError, if_rejected: str) -> str:
+def _outcome(error: RequestFailedError) -> str:
+    attempts = f" ({error.attempts} attempts)" if error.attempts > 1 else ""
+    if not error.outcome_unknown:
+        return f"The request was not carried out{attempts}."
+    if error.event_id is None:
+        return f"Whether the request was carried out is unknown{attempts}."
+    return (
+        f"Whether the event was recorded is unknown{attempts}. Its event id is {error.event_id}. Do not resend it "
+        "yourself: a new call records a new event. Ask the user to check Customer.io's activity log for it."
+    )
+
+
+def _next_step(error: RequestFailedError, hint: str) -> str:
     if error.outcome_unknown and error.event_id is not None:
-        return ""
-    if isinstance(error, RejectedError) and not error.outcome_unknown:
-        correct = "An unchanged call would be rejected again: correct the arguments, or tell the user."
-        return f"{correct} {if_rejected}".strip()
-    when = "in a minute" if error.retry_after is None else f"in {min(error.retry_after, _ONE_DAY):.0f} seconds"
-    safe = "" if error.event_id is not None else ", which is safe: a repeat changes nothing more"
-    return f"Call again with the same arguments {when}{safe}. If it fails again, tell the user."
+        return ""  # `_outcome` has said it
+    if error.advice and not error.outcome_unknown:
+        return f"{error.advice} {hint}".strip()
+    when = "in a minute"
+    if error.retry_after is not None:
+        when = f"in {min(error.retry_after, _MAX_RETRY_AFTER_SECONDS):.0f} seconds"
+    safe = "" if error.event_id is not None else "; this is safe: repeating the call has no further effect"
+    return f"Call again with the same arguments {when}{safe}. If it fails again, ask the user."

@@ -1,11 +1,12 @@
-"""The three tools: arguments in, an answer out. The only place where `track` and the contract meet."""
+"""The three tools: arguments in, output model out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from customerio_track_mcp.instrumentation.calls import Notes, Outcome
+from customerio_track_mcp.instrumentation.calls import CallContext, Outcome
+from customerio_track_mcp.tools.arguments import parse_arguments
 from customerio_track_mcp.tools.guidance import explain
 from customerio_track_mcp.tools.schemas import (
     AddCustomersToSegmentInput,
@@ -14,9 +15,10 @@ from customerio_track_mcp.tools.schemas import (
     CreateOrUpdateCustomerOutput,
     SendEventInput,
     SendEventOutput,
-    read_arguments,
 )
 from customerio_track_mcp.track import (
+    RESERVED_ATTRIBUTES,
+    RESERVED_EVENT_DATA,
     IdType,
     InvalidArgumentsError,
     Problem,
@@ -24,23 +26,19 @@ from customerio_track_mcp.track import (
     TrackClient,
     TrackError,
     TrackRequest,
-)
-from customerio_track_mcp.track.operations import add_to_segment, event, identify
-from customerio_track_mcp.track.validation.identifiers import is_email
-from customerio_track_mcp.track.validation.reserved_keys import (
-    RESERVED_ATTRIBUTES,
-    RESERVED_EVENT_DATA,
+    is_email,
+    operations,
     reserved_key_problems,
 )
 
 
-class Tools:
-    """The tools of one workspace. None of them raises: a failure is an answer too.
+class ToolHandlers:
+    """The tools of one workspace. They do not raise `TrackError`: a failure is a result too.
 
-    Each writes into the `notes` that it is given what logs and metrics want to know besides the answer.
+    Each handler updates the `CallContext` that it receives, which is what logs and metrics report about the call.
 
     Args:
-        client: the workspace's Track API client.
+        client: a client of the workspace's Track API.
         allowed_keys: the reserved keys that the operator allows in attributes and event data.
     """
 
@@ -49,87 +47,92 @@ class Tools:
         self._allowed_keys = allowed_keys
 
     async def create_or_update_customer(
-        self, arguments: Mapping[str, object], notes: Notes | None = None
+        self, arguments: Mapping[str, object], context: CallContext | None = None
     ) -> CreateOrUpdateCustomerOutput:
-        """Add a person, or update the person that `customer_id` names."""
-        given, problems = read_arguments(CreateOrUpdateCustomerInput, arguments)
-        # A stand-in is not to be held against the other arguments.
+        """Add a person, or update the person identified by `customer_id`."""
+        given, problems = parse_arguments(CreateOrUpdateCustomerInput, arguments)
+        # The placeholder of an invalid email must not contradict the other arguments.
         email = None if any(problem.parameter == "email" for problem in problems) else given.email
         problems += reserved_key_problems("attributes", given.attributes, RESERVED_ATTRIBUTES, self._allowed_keys)
-        notes = notes or Notes()
+        context = context or CallContext()
         echo: dict[str, Any] = {}
         try:
             request = _build(
                 problems,
-                lambda: identify(
+                lambda: operations.identify(
                     given.customer_id, email=email, created_at=given.created_at, attributes=given.attributes
                 ),
             )
             echo = {"customer_id": given.customer_id, "email": given.email}
-            receipt = await self._send(request, notes, given.customer_id)
+            receipt = await self._send(request, context, given.customer_id)
         except TrackError as error:
-            notes.outcome = Outcome.of(error)
+            context.outcome = error.code
             return CreateOrUpdateCustomerOutput(success=False, error=explain(error), **echo)
         names = {"email", *(["created_at"] if given.created_at is not None else []), *(given.attributes or {})}
-        number = f"{len(names)} {_plural(len(names), 'attribute')}"
-        message = f"The Track API accepted customer {given.customer_id!r} with {number}{_after(receipt)}."
+        message = (
+            f"The Track API accepted customer {given.customer_id!r} with {_count(len(names), 'attribute')}"
+            f"{_on_attempt(receipt)}."
+        )
         return CreateOrUpdateCustomerOutput(success=True, message=message, **echo)
 
-    async def send_event(self, arguments: Mapping[str, object], notes: Notes | None = None) -> SendEventOutput:
-        """Record one event of a person."""
-        given, problems = read_arguments(SendEventInput, arguments)
+    async def send_event(self, arguments: Mapping[str, object], context: CallContext | None = None) -> SendEventOutput:
+        """Record one event for a person."""
+        given, problems = parse_arguments(SendEventInput, arguments)
         problems += reserved_key_problems("data", given.data, RESERVED_EVENT_DATA, self._allowed_keys)
-        notes = notes or Notes()
+        context = context or CallContext()
         echo: dict[str, Any] = {}
         try:
             request = _build(
                 problems,
-                lambda: event(given.customer_id, given.event_name, event_type=given.event_type, data=given.data),
+                lambda: operations.track(
+                    given.customer_id, given.event_name, event_type=given.event_type, data=given.data
+                ),
             )
             echo = {"customer_id": given.customer_id, "event_name": given.event_name}
-            receipt = await self._send(request, notes, given.customer_id)
+            receipt = await self._send(request, context, given.customer_id)
         except TrackError as error:
-            notes.outcome = Outcome.of(error)
+            context.outcome = error.code
             return SendEventOutput(success=False, error=explain(error), **echo)
         message = (
-            f"The Track API accepted event {given.event_name!r} for customer {given.customer_id!r}{_after(receipt)}; "
-            f"the event's id is {receipt.event_id}."
+            f"The Track API accepted event {given.event_name!r} for customer {given.customer_id!r}"
+            f"{_on_attempt(receipt)}; the event id is {receipt.event_id}."
         )
         return SendEventOutput(success=True, message=message, **echo)
 
     async def add_customers_to_segment(
-        self, arguments: Mapping[str, object], notes: Notes | None = None
+        self, arguments: Mapping[str, object], context: CallContext | None = None
     ) -> AddCustomersToSegmentOutput:
-        """Put people into a manual segment."""
-        given, problems = read_arguments(AddCustomersToSegmentInput, arguments)
-        notes = notes or Notes()
+        """Add people to a manual segment."""
+        given, problems = parse_arguments(AddCustomersToSegmentInput, arguments)
+        context = context or CallContext()
         echo: dict[str, Any] = {}
         try:
             request = _build(
-                problems, lambda: add_to_segment(given.segment_id, given.customer_ids, id_type=given.id_type)
+                problems,
+                lambda: operations.add_to_segment(given.segment_id, given.customer_ids, id_type=given.id_type),
             )
             echo = {"segment_id": str(int(given.segment_id)), "id_type": given.id_type.value}
-            receipt = await self._send(request, notes)
+            receipt = await self._send(request, context)
         except TrackError as error:
-            advice = explain(error, "The segment has to exist and be a manual one.")
-            notes.outcome = Outcome.of(error)
-            return AddCustomersToSegmentOutput(success=False, error=advice, **echo)
+            context.outcome = error.code
+            hint = "The segment must exist and must be a manual segment."
+            return AddCustomersToSegmentOutput(success=False, error=explain(error, hint), **echo)
         message = (
-            f"The Track API accepted {request.people} {_plural(request.people, 'id')} for segment "
-            f"{echo['segment_id']}{_after(receipt)}. It does not say which of them it found: an id that nobody has is "
-            f"ignored.{_doubts(given)}"
+            f"The Track API accepted {_count(request.people, 'id')} for segment {echo['segment_id']}"
+            f"{_on_attempt(receipt)}. It does not report which of them it found: unknown ids are ignored."
+            f"{_warnings(given)}"
         )
         return AddCustomersToSegmentOutput(success=True, message=message, customer_count=request.people, **echo)
 
-    async def _send(self, request: TrackRequest, notes: Notes, person: str | None = None) -> Receipt:
-        notes.person, notes.people = person, request.people
-        receipt = await self._client.send(request, notes.progress)
-        notes.outcome = Outcome.OK
+    async def _send(self, request: TrackRequest, context: CallContext, person: str | None = None) -> Receipt:
+        context.person, context.people = person, request.people
+        receipt = await self._client.send(request, context.progress)
+        context.outcome = Outcome.OK
         return receipt
 
 
 def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> TrackRequest:
-    """The request, or every problem at once: those found so far and those found in building it."""
+    """Build the request, or raise with every problem: those found before and those found by `build`."""
     try:
         request = build()
     except InvalidArgumentsError as error:
@@ -139,22 +142,22 @@ def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> Tr
     return request
 
 
-def _doubts(given: AddCustomersToSegmentInput) -> str:
-    """A word about ids that may well be right and yet look like those of another type."""
-    told = []
+def _warnings(given: AddCustomersToSegmentInput) -> str:
+    """Point out ids that are valid but look like a mistake."""
+    warnings = []
     if repeated := len(given.customer_ids) - len(set(given.customer_ids)):
-        told.append(f" {repeated} repeated {_plural(repeated, 'id')} went once.")
+        warnings.append(f" {_count(repeated, 'repeated id')} {'was' if repeated == 1 else 'were'} sent once.")
     if given.id_type is IdType.ID and (emails := sum(map(is_email, given.customer_ids))):
-        told.append(
-            f" {emails} of the ids {'looks' if emails == 1 else 'look'} like an email address: they match only people "
-            "whose id is that address. If that was not meant, call again with id_type 'email'."
+        warnings.append(
+            f" {_count(emails, 'id')} {'looks' if emails == 1 else 'look'} like an email address and can only match "
+            "people whose id is that address. If that was not intended, call again with id_type 'email'."
         )
-    return "".join(told)
+    return "".join(warnings)
 
 
-def _after(receipt: Receipt) -> str:
-    return f" at attempt {receipt.attempts}" if receipt.attempts > 1 else ""
+def _on_attempt(receipt: Receipt) -> str:
+    return f" on attempt {receipt.attempts}" if receipt.attempts > 1 else ""
 
 
-def _plural(number: int, noun: str) -> str:
-    return noun if number == 1 else f"{noun}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

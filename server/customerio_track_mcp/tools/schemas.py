@@ -1,82 +1,71 @@
-"""The three tools' arguments and answers, field by field as they are documented.
+"""The tools' parameters and results, field by field as documented, and the JSON Schemas published for them.
 
-The published schemas come from these models. The outputs are the documented ones to the letter. The inputs judge
-form only; what the Track API would refuse or drop is `track`'s to know.
+The output models mirror the documentation exactly. The input models check the form of a value; the vendor's limits are
+checked by `track`.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from customerio_track_mcp.tools.fields import Identifier, Identifiers, JsonObject, Seconds, Text, one_of
-from customerio_track_mcp.track import EventType, IdType, Problem
-from customerio_track_mcp.track.validation.attributes import shorten
-from customerio_track_mcp.track.validation.limits import (
-    ATTRIBUTE_NAME_BYTES,
-    ATTRIBUTE_VALUE_BYTES,
-    ATTRIBUTES_PER_CALL,
-    EVENT_DATA_BYTES,
-    EVENT_NAME_BYTES,
-    IDENTIFIER_BYTES,
-    SEGMENT_IDS_PER_CALL,
-)
+from customerio_track_mcp.track import EventType, IdType, limits
 
 
-def _required_only(schema: dict[str, Any]) -> None:
-    """Publish an optional parameter by its documented type: that null counts as absent is only our patience."""
+def _optional(schema: dict[str, Any]) -> None:
+    """Publish an optional parameter with its documented type: accepting null is leniency, not part of the contract."""
     schema.pop("default", None)
 
 
 _CUSTOMER_ID = (
-    f"The unique identifier for the customer: your own id (at most {IDENTIFIER_BYTES} bytes of UTF-8), or an email "
+    f"The unique identifier for the customer: your own id (up to {limits.IDENTIFIER_BYTES} bytes of UTF-8), an email "
     "address, or 'cio_' followed by a cio_id."
 )
 
 
 class ToolInput(BaseModel):
-    """What a tool is given. A field that is absent or null holds its default."""
+    """Base class of tool inputs. An optional field that is absent or null has its default."""
 
     model_config = ConfigDict(extra="forbid")
 
-    stand_ins: ClassVar[Mapping[str, Any]]
-    """For each required argument a faultless value, in whose place the others can still be checked."""
+    placeholders: ClassVar[Mapping[str, Any]]
+    """A valid value for each required parameter, used to validate the others if that one is invalid."""
 
 
 class CreateOrUpdateCustomerInput(ToolInput):
-    """Arguments of `create_or_update_customer`."""
+    """Parameters of `create_or_update_customer`."""
 
-    stand_ins: ClassVar = {"customer_id": "1", "email": "ann@example.com"}
+    placeholders: ClassVar = {"customer_id": "1", "email": "ann@example.com"}
 
     customer_id: Identifier = Field(description=_CUSTOMER_ID)
-    email: Text = Field(description="The customer's email address: one address alone, such as ann@example.com.")
+    email: Text = Field(description="The customer's email address: exactly one, for example ann@example.com.")
     created_at: Seconds = Field(
         default=None,
         description="UNIX timestamp from when the user was created in your system: whole seconds, not milliseconds.",
-        json_schema_extra=_required_only,
+        json_schema_extra=_optional,
     )
     attributes: JsonObject = Field(
         default=None,
-        description="Custom attributes (name, plan, company, etc.) to set; others stay as they are, and null clears "
-        f"one. With email and created_at at most {ATTRIBUTES_PER_CALL} in one call, names up to "
-        f"{ATTRIBUTE_NAME_BYTES} bytes, values up to {ATTRIBUTE_VALUE_BYTES} bytes. Times are UNIX seconds.",
-        json_schema_extra=_required_only,
+        description="Custom attributes (name, plan, company, etc.) to set. Other attributes keep their values; null "
+        f"clears one. Up to {limits.ATTRIBUTES_PER_CALL} per call including email and created_at; names up to "
+        f"{limits.ATTRIBUTE_NAME_BYTES} bytes, values up to {limits.ATTRIBUTE_VALUE_BYTES} bytes. Times are UNIX "
+        "seconds.",
+        json_schema_extra=_optional,
     )
 
 
 class SendEventInput(ToolInput):
-    """Arguments of `send_event`."""
+    """Parameters of `send_event`."""
 
-    stand_ins: ClassVar = {"customer_id": "1", "event_name": "event"}
+    placeholders: ClassVar = {"customer_id": "1", "event_name": "event"}
 
     customer_id: Identifier = Field(description=_CUSTOMER_ID)
     event_name: Text = Field(
-        description=f"The name of the event to track, at most {EVENT_NAME_BYTES} bytes, exactly as campaigns refer "
-        "to it; for a page view the page's URL, for a screen view the screen's name."
+        description=f"The name of the event to track, up to {limits.EVENT_NAME_BYTES} bytes, exactly as campaigns "
+        "refer to it. For a page view, the page's URL; for a screen view, the screen's name."
     )
     event_type: Annotated[
         EventType | None,
@@ -84,30 +73,30 @@ class SendEventInput(ToolInput):
         WithJsonSchema({"type": "string", "enum": list(EventType)}),
     ] = Field(
         default=None,
-        description="Event type modifier (set to 'page' for page views, 'screen' for views of a mobile app's "
-        "screen). Leave it out for an event proper.",
-        json_schema_extra=_required_only,
+        description="Event type modifier (set to 'page' for page views, 'screen' for screen views in a mobile app). "
+        "Omit it for other events.",
+        json_schema_extra=_optional,
     )
     data: JsonObject = Field(
         default=None,
-        description="Custom data to include with the event, for messages to show and campaigns to filter by; at "
-        f"most {EVENT_DATA_BYTES} bytes of JSON.",
-        json_schema_extra=_required_only,
+        description="Custom data to include with the event, for use in messages and campaign filters; up to "
+        f"{limits.EVENT_DATA_BYTES} bytes of JSON.",
+        json_schema_extra=_optional,
     )
 
 
 class AddCustomersToSegmentInput(ToolInput):
-    """Arguments of `add_customers_to_segment`."""
+    """Parameters of `add_customers_to_segment`."""
 
-    stand_ins: ClassVar = {"segment_id": "1", "customer_ids": ["1"]}
+    placeholders: ClassVar = {"segment_id": "1", "customer_ids": ["1"]}
 
     segment_id: Identifier = Field(
-        description="The segment ID: the whole number that the page of an existing manual segment shows."
+        description="The segment ID: the whole number shown on the page of an existing manual segment."
     )
     customer_ids: Identifiers = Field(
-        description=f"List of customer IDs (max {SEGMENT_IDS_PER_CALL}), all of the one type that id_type says, of "
-        "people who exist already.",
-        json_schema_extra={"minItems": 1, "maxItems": SEGMENT_IDS_PER_CALL},
+        description=f"List of customer IDs (max {limits.SEGMENT_IDS_PER_CALL}) of existing people, all of the type "
+        "given in id_type.",
+        json_schema_extra={"minItems": 1, "maxItems": limits.SEGMENT_IDS_PER_CALL},
     )
     id_type: Annotated[
         IdType,
@@ -115,16 +104,18 @@ class AddCustomersToSegmentInput(ToolInput):
         WithJsonSchema({"type": "string", "enum": list(IdType)}),
     ] = Field(
         default=IdType.ID,
-        description="The type of IDs: 'id', 'email', or 'cio_id' (Default: id). Customer.io ignores IDs of another "
-        "type without a word.",
+        description="The type of IDs: 'id', 'email', or 'cio_id' (Default: id). Customer.io silently ignores IDs of "
+        "any other type.",
     )
 
 
 class ToolOutput(BaseModel):
-    """What every tool answers.
+    """Base class of tool results.
 
-    `success` tells whether the Track API confirmed the request. A failure says in `error` what happened and what
-    to do about it, a success in `message` what was done.
+    Attributes:
+        success: whether the Track API confirmed the request.
+        error: on failure, what happened and what to do next.
+        message: on success, what was done.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -135,62 +126,28 @@ class ToolOutput(BaseModel):
 
 
 class CreateOrUpdateCustomerOutput(ToolOutput):
-    """Answer of `create_or_update_customer`."""
+    """Result of `create_or_update_customer`."""
 
     customer_id: str | None = None
     email: str | None = None
 
 
 class SendEventOutput(ToolOutput):
-    """Answer of `send_event`."""
+    """Result of `send_event`."""
 
     customer_id: str | None = None
     event_name: str | None = None
 
 
 class AddCustomersToSegmentOutput(ToolOutput):
-    """Answer of `add_customers_to_segment`. `customer_count` is how many different ids were sent."""
+    """Result of `add_customers_to_segment`. `customer_count` is the number of distinct ids that were sent."""
 
     segment_id: str | None = None
     customer_count: int | None = None
     id_type: str | None = None
 
 
-_MOST_PROBLEMS = 100
-
-Input = TypeVar("Input", bound=ToolInput)
-
-
-def read_arguments(model: type[Input], arguments: Mapping[str, object]) -> tuple[Input, list[Problem]]:
-    """What a tool was given, and what is wrong with its form.
-
-    Where a required argument is wrong its stand-in takes its place, and an optional one counts as absent: the
-    rest can then be checked too, and all problems be told at once.
-    """
-    try:
-        return model.model_validate(arguments), []
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-    wrong = {str(place) for detail in details for place in detail["loc"][:1]}
-    rest = {name: value for name, value in arguments.items() if name in model.model_fields and name not in wrong}
-    stand_ins = {name: value for name, value in model.stand_ins.items() if name in wrong}
-    return model.model_validate(rest | stand_ins), [_problem(detail, model) for detail in details[:_MOST_PROBLEMS]]
-
-
 def published_schema(model: type[ToolInput | ToolOutput]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) to publish for a tool's arguments or answers."""
-    # pydantic takes the class's docstring for the description, which speaks to developers.
+    """Return the JSON Schema (2020-12) to publish for a tool's parameters or result."""
+    # pydantic uses the class docstring as the description, but that is written for developers.
     return {key: value for key, value in model.model_json_schema().items() if key != "description"}
-
-
-def _problem(detail: ErrorDetails, model: type[ToolInput]) -> Problem:
-    name, *path = detail["loc"] or ("(a name that is no text)",)
-    parameter = f"{name}{''.join(f'[{part}]' for part in path)}"
-    if detail["type"] == "missing":
-        return Problem(parameter, "is required and was not given")
-    if detail["type"] in ("extra_forbidden", "invalid_key"):
-        known = list(model.model_fields)
-        close = difflib.get_close_matches(str(name), known, n=1)
-        meant = f"did you mean {close[0]}? " if close else ""
-        return Problem(shorten(parameter, 80), f"is no parameter of this tool; {meant}allowed are {', '.join(known)}")
-    return Problem(parameter, detail["msg"])

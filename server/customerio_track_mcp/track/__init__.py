@@ -1,6 +1,12 @@
-"""An async client of the Customer.io Track API v1 that checks what it sends. It knows nothing of MCP."""
+"""An async client of the Customer.io Track API v1 that validates what it sends. It does not depend on MCP."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from customerio_track_mcp.track import operations
 from customerio_track_mcp.track.client import TrackClient
+from customerio_track_mcp.track.credentials import Credentials
 from customerio_track_mcp.track.errors import (
     InvalidArgumentsError,
     MissingCredentialsError,
@@ -15,33 +21,52 @@ from customerio_track_mcp.track.errors import (
     UnauthorizedError,
     UnavailableError,
 )
+from customerio_track_mcp.track.loopback import is_loopback
 from customerio_track_mcp.track.observer import Attempt, Observer
 from customerio_track_mcp.track.operations import EventType, TrackRequest
-from customerio_track_mcp.track.rate_limit.local import LocalRateBudget, RateBudget
-from customerio_track_mcp.track.regions import Region, is_loopback, region_of
-from customerio_track_mcp.track.retries import Progress, Receipt
-from customerio_track_mcp.track.session import Credentials, Patience
-from customerio_track_mcp.track.validation.identifiers import IdType
+from customerio_track_mcp.track.rate_limit.base import RateLimiter
+from customerio_track_mcp.track.rate_limit.local import LocalRateLimiter
+from customerio_track_mcp.track.regions import Region, region_of
+from customerio_track_mcp.track.retries import Progress
+from customerio_track_mcp.track.retry_policy import RetryPolicy
+from customerio_track_mcp.track.session import Receipt
+from customerio_track_mcp.track.transports.pool import preload
+from customerio_track_mcp.track.validation import limits
+from customerio_track_mcp.track.validation.identifiers import IdType, is_email
+from customerio_track_mcp.track.validation.reserved_keys import (
+    RESERVED_ATTRIBUTES,
+    RESERVED_EVENT_DATA,
+    RESERVED_KEYS,
+    reserved_key_problems,
+)
+from customerio_track_mcp.track.validation.text import shorten
+
+if TYPE_CHECKING:
+    from customerio_track_mcp.track.rate_limit.redis_limiter import RedisRateLimiter
 
 __all__ = [
+    "RESERVED_ATTRIBUTES",
+    "RESERVED_EVENT_DATA",
+    "RESERVED_KEYS",
     "Attempt",
     "Credentials",
     "EventType",
     "IdType",
     "InvalidArgumentsError",
-    "LocalRateBudget",
+    "LocalRateLimiter",
     "MissingCredentialsError",
     "Observer",
-    "Patience",
     "Problem",
     "Progress",
-    "RateBudget",
     "RateLimitedError",
+    "RateLimiter",
     "Receipt",
     "RedirectedError",
+    "RedisRateLimiter",
     "Region",
     "RejectedError",
     "RequestFailedError",
+    "RetryPolicy",
     "StoppedError",
     "TimeBudgetExceededError",
     "TrackClient",
@@ -49,6 +74,21 @@ __all__ = [
     "TrackRequest",
     "UnauthorizedError",
     "UnavailableError",
+    "is_email",
     "is_loopback",
+    "limits",
+    "operations",
+    "preload",
     "region_of",
+    "reserved_key_problems",
+    "shorten",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Loaded on first use: it needs the extra `redis`.
+    if name == "RedisRateLimiter":
+        from customerio_track_mcp.track.rate_limit.redis_limiter import RedisRateLimiter
+
+        return RedisRateLimiter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

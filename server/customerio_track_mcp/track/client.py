@@ -1,6 +1,6 @@
 """An async client of the Track API v1, usable without MCP.
 
-One client holds one connection pool and one rate budget; keep it for the life of the process.
+A client owns one connection pool and one rate limiter; keep it for the life of the process.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from typing import Self
 import httpx
 
 from customerio_track_mcp.track import operations
+from customerio_track_mcp.track.credentials import Credentials
 from customerio_track_mcp.track.observer import Observer
 from customerio_track_mcp.track.operations import EventType, TrackRequest
-from customerio_track_mcp.track.rate_limit.local import LocalRateBudget, RateBudget
+from customerio_track_mcp.track.rate_limit.base import RateLimiter
+from customerio_track_mcp.track.rate_limit.local import LocalRateLimiter
 from customerio_track_mcp.track.regions import Region
-from customerio_track_mcp.track.retries import Delivery, Progress, Receipt
-from customerio_track_mcp.track.session import Connection, Credentials, Patience
+from customerio_track_mcp.track.retries import Progress, RetryingSender
+from customerio_track_mcp.track.retry_policy import RetryPolicy
+from customerio_track_mcp.track.session import Receipt, Session
 from customerio_track_mcp.track.validation.identifiers import IdType
 
 
@@ -27,20 +30,20 @@ class TrackClient:
         async with TrackClient(Credentials(site_id, api_key), Region.EU.track_url) as client:
             await client.identify("42", email="ann@example.com", attributes={"plan": "pro"})
 
-    Every operation retries connection errors, time-outs, 408, 429 and 5xx, and nothing else. An operation raises
+    Every operation retries connection errors, timeouts, 408, 429 and 5xx, and nothing else. An operation raises
     `InvalidArgumentsError` or `MissingCredentialsError` before anything is sent, and a subclass of
-    `RequestFailedError` where no confirmation came.
+    `RequestFailedError` if the Track API does not confirm the request.
 
     Args:
-        credentials: None lets the client be built all the same; its operations then raise.
+        credentials: None creates a client whose operations raise `MissingCredentialsError`.
         base_url: the Track API's base URL, such as `Region.US.track_url`.
-        requests_per_second: the workspace's rate budget. The vendor documents 1000 a second for v1 and v2
-            together, not strictly enforced; an older figure, still quoted, is 100.
-        budget: a rate budget that others spend too, in the place of `requests_per_second`.
-        max_connections: the connection pool's size.
-        patience: time-outs, attempts and the time budget.
-        observer: told of waits and attempts.
-        transport: carries requests in the place of the connection pool, and is closed with the client.
+        requests_per_second: the workspace's rate limit. The vendor documents 1000 per second for v1 and v2 together,
+            not strictly enforced; an older figure, still quoted, is 100.
+        rate_limiter: used instead of `requests_per_second`, for a limit that is shared.
+        max_connections: size of the connection pool.
+        retry_policy: timeouts, attempts and the time budget.
+        observer: notified of waits and attempts.
+        transport: carries requests instead of the connection pool, and is closed with the client.
     """
 
     def __init__(
@@ -49,16 +52,16 @@ class TrackClient:
         base_url: str = Region.US.track_url,
         *,
         requests_per_second: float = 100,
-        budget: RateBudget | None = None,
+        rate_limiter: RateLimiter | None = None,
         max_connections: int = 64,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
         observer: Observer | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        patience = patience or Patience()
-        self._connection = Connection(credentials, base_url, patience, max_connections, transport)
-        self._delivery = Delivery(
-            self._connection, budget or LocalRateBudget(requests_per_second), patience, observer or Observer()
+        retry_policy = retry_policy or RetryPolicy()
+        self._session = Session(credentials, base_url, retry_policy, max_connections, transport)
+        self._sender = RetryingSender(
+            self._session, rate_limiter or LocalRateLimiter(requests_per_second), retry_policy, observer or Observer()
         )
 
     async def __aenter__(self) -> Self:
@@ -70,12 +73,12 @@ class TrackClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection pool. The client can't be used afterwards."""
-        await self._connection.aclose()
+        """Close the connection pool. The client cannot be used afterwards."""
+        await self._session.aclose()
 
     def stop(self) -> None:
-        """End every request in flight with a `StoppedError`, which tells what is known of it, and refuse later ones."""
-        self._delivery.stop()
+        """End every request in flight with a `StoppedError` that reports its outcome, and reject later ones."""
+        self._sender.stop()
 
     async def identify(
         self,
@@ -85,7 +88,7 @@ class TrackClient:
         created_at: int | None = None,
         attributes: Mapping[str, object] | None = None,
     ) -> Receipt:
-        """Add a person, or update the person that `customer_id` names; see `operations.identify`."""
+        """Add a person, or update the person identified by `customer_id`; see `operations.identify`."""
         request = operations.identify(customer_id, email=email, created_at=created_at, attributes=attributes)
         return await self.send(request)
 
@@ -97,22 +100,22 @@ class TrackClient:
         event_type: EventType | None = None,
         data: Mapping[str, object] | None = None,
     ) -> Receipt:
-        """Record one event of a person; see `operations.event`."""
-        return await self.send(operations.event(customer_id, event_name, event_type=event_type, data=data))
+        """Record one event for a person; see `operations.track`."""
+        return await self.send(operations.track(customer_id, event_name, event_type=event_type, data=data))
 
     async def add_to_segment(
         self, segment_id: str, customer_ids: Sequence[str], *, id_type: IdType = IdType.ID
     ) -> Receipt:
-        """Put people into a manual segment; see `operations.add_to_segment`."""
+        """Add people to a manual segment; see `operations.add_to_segment`."""
         return await self.send(operations.add_to_segment(segment_id, customer_ids, id_type=id_type))
 
     async def find_region(self) -> Receipt:
-        """Ask which region and workspace the credentials belong to.
+        """Look up the region and workspace that the credentials belong to.
 
-        The receipt's body holds `region` (`us` or `eu`), `url` and `environment_id`, the workspace's number.
+        The receipt's body contains `region` (`us` or `eu`), `url` and `environment_id`, the workspace's number.
         """
         return await self.send(operations.find_region())
 
     async def send(self, request: TrackRequest, progress: Progress | None = None) -> Receipt:
-        """Send a request that `requests` has built; see `Delivery.deliver`."""
-        return await self._delivery.deliver(request, progress)
+        """Send a request built by `operations`; see `RetryingSender.send`."""
+        return await self._sender.send(request, progress)

@@ -1,26 +1,39 @@
-"""What can go wrong between a caller and the Track API.
+"""Everything that can fail between a caller and the Track API, one class per failure.
 
-Every error is a `TrackError`. An error's text says what happened; what to do about it depends on who called,
-so that advice belongs to the caller.
+To add a failure, add a class here: `code` is its word in logs and metrics, `retryable` whether another attempt can
+help, `advice` what a caller does next.
+
+    TrackError
+    ├── InvalidArgumentsError          invalid_arguments   nothing was sent
+    ├── MissingCredentialsError        no_credentials      nothing was sent
+    └── RequestFailedError             request_failed
+        ├── UnauthorizedError          unauthorized        401
+        ├── RedirectedError            redirected          3xx
+        ├── RejectedError              rejected            another 4xx, or not the Track API
+        ├── RateLimitedError           rate_limited        429, retried
+        ├── UnavailableError           unavailable         408, 5xx, connection error, timeout; retried
+        ├── StoppedError               stopped             the client was stopped first
+        └── TimeBudgetExceededError    out_of_time         the time budget ended first
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import ClassVar
 
 from customerio_track_mcp.track.regions import Region
 
-_MOST_PROBLEMS_TOLD = 20
+_MAX_PROBLEMS_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong with one argument.
+    """One invalid argument.
 
     Attributes:
-        parameter: the argument's name, with a path where it is nested (`attributes.plan`, `customer_ids[3]`).
-        text: what is wrong and what is allowed, for a person or a model to read.
+        parameter: the argument's name, with a path if it is nested (`attributes.plan`, `customer_ids[3]`).
+        text: what is wrong and what is accepted, for a person or a model to read.
     """
 
     parameter: str
@@ -31,41 +44,56 @@ class Problem:
 
 
 class TrackError(Exception):
-    """Base of every error of this package."""
+    """Base class of all errors of this package. The text says what happened.
+
+    Attributes:
+        code: the word for it in logs and metrics. Dashboards depend on it.
+        advice: what to do next, as sentences; empty if that depends on the outcome (see `RequestFailedError`).
+    """
+
+    code: ClassVar[str]
+    advice: str = ""
 
 
 class InvalidArgumentsError(TrackError):
-    """The arguments would be refused, or taken and dropped. Nothing was sent.
+    """The Track API would reject the arguments, or accept and drop them. Nothing was sent.
 
     Attributes:
         problems: every problem found, not only the first.
     """
 
+    code = "invalid_arguments"
+
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
-        told = [str(problem) for problem in self.problems[:_MOST_PROBLEMS_TOLD]]
-        if len(self.problems) > _MOST_PROBLEMS_TOLD:
-            told.append(f"and {len(self.problems) - _MOST_PROBLEMS_TOLD} more")
-        super().__init__("; ".join(told))
+        self.advice = f"Correct {'it' if len(self.problems) == 1 else 'all of them'} and call again."
+        lines = [str(problem) for problem in self.problems[:_MAX_PROBLEMS_SHOWN]]
+        if len(self.problems) > _MAX_PROBLEMS_SHOWN:
+            lines.append(f"and {len(self.problems) - _MAX_PROBLEMS_SHOWN} more")
+        super().__init__("; ".join(lines))
 
 
 class MissingCredentialsError(TrackError):
-    """The client was built without a Site ID or without an API key. Nothing was sent."""
+    """The client was created without a Site ID or without an API key. Nothing was sent."""
+
+    code = "no_credentials"
+    advice = "Configure the Site ID and the Tracking API key."
 
 
 class RequestFailedError(TrackError):
     """A request ended without a confirmation from the Track API.
 
     Attributes:
-        status: the HTTP status of the last answer; None where none came.
         retryable: whether another attempt could succeed.
-        retry_after: seconds the server asked to wait; None where it did not say.
-        outcome_unknown: True where an attempt may have been carried out although no confirmation came back.
-        attempts: how many times the request was tried, connections that failed included.
-        event_id: the ULID that every attempt carried; None for other requests than events.
+        status: the HTTP status of the last response; None if there was none.
+        retry_after: the seconds that the response asked to wait; None if it did not.
+        outcome_unknown: whether an attempt may have been carried out although no confirmation was received.
+        attempts: how many times the request was tried, failed connections included.
+        event_id: the ULID that every attempt carried; None for requests other than events.
     """
 
-    retryable = False
+    code = "request_failed"
+    retryable: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -86,13 +114,19 @@ class RequestFailedError(TrackError):
 class UnauthorizedError(RequestFailedError):
     """401: the Track API did not accept the credentials."""
 
+    code = "unauthorized"
+    advice = "Check the Site ID and the Tracking API key; an App API key is a different credential and is rejected."
+
 
 class RedirectedError(RequestFailedError):
-    """3xx: the request went to the wrong host and was not followed there.
+    """3xx: the request reached the wrong host. Redirects are not followed.
 
     Attributes:
-        region: the region that the redirect points to; None where it points elsewhere.
+        region: the region that the redirect points to; None if it points elsewhere.
     """
+
+    code = "redirected"
+    advice = "Use the base URL of the workspace's region."
 
     def __init__(self, message: str, *, status: int, region: Region | None) -> None:
         super().__init__(message, status=status)
@@ -100,24 +134,33 @@ class RedirectedError(RequestFailedError):
 
 
 class RejectedError(RequestFailedError):
-    """An answer that another attempt would not change: 4xx, or something that is not the Track API."""
+    """A response that another attempt would not change: a 4xx, or something that is not the Track API."""
+
+    code = "rejected"
+    advice = "The same call would be rejected again: correct the arguments, or ask the user."
 
 
 class RateLimitedError(RequestFailedError):
-    """429: the workspace sends more than the Track API takes."""
+    """429: the workspace sends more requests than the Track API accepts."""
 
+    code = "rate_limited"
     retryable = True
 
 
 class UnavailableError(RequestFailedError):
-    """408, 5xx, a connection error or a time-out."""
+    """408, 5xx, a connection error or a timeout."""
 
+    code = "unavailable"
     retryable = True
 
 
 class StoppedError(RequestFailedError):
     """The client was stopped before the Track API confirmed the request."""
 
+    code = "stopped"
+
 
 class TimeBudgetExceededError(RequestFailedError):
-    """The time budget ran out before the Track API confirmed the request."""
+    """The time budget was exceeded before the Track API confirmed the request."""
+
+    code = "out_of_time"

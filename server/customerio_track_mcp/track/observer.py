@@ -1,4 +1,4 @@
-"""What a delivery tells of itself while it runs, for counts and traces."""
+"""Notifications of waits and attempts, for metrics and traces."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class Attempt:
     """One attempt at a request, from before it is sent to its end.
 
     Attributes:
-        number: 1 for the first.
-        status: the HTTP status of the answer; None while there is none, and where none came.
+        number: 1 for the first attempt.
+        status: the HTTP status of the response; None until there is one.
     """
 
     number: int
@@ -23,13 +23,13 @@ class Attempt:
 
 
 class Observer:
-    """Hears of each wait and each attempt. This one keeps nothing; who wants to know makes a subclass."""
+    """Is notified of each wait and each attempt, and ignores them; subclass it to record them."""
 
     def waited(self, seconds: float) -> None:
-        """A request waited so long for the rate budget."""
+        """Receive how long a request waited for the rate limit, in seconds."""
 
     @contextmanager
     def attempting(self, request: TrackRequest, number: int) -> Iterator[Attempt]:
-        """Wraps an attempt; what is yielded has its `status` when the context ends."""
+        """Wrap an attempt. The yielded `Attempt` has its `status` when the block ends."""
         del request
         yield Attempt(number)

@@ -1,7 +1,7 @@
-"""The three operations of the Track API v1 as requests: checked, encoded, ready to be sent.
+"""The three operations of the Track API v1, and the region lookup, as validated and encoded requests.
 
-Building a request sends nothing. Each function finds every problem before it gives up, so that a caller can
-mend them all at once.
+Building a request sends nothing. Each function finds every problem before it raises, so that a caller can correct them
+together.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from customerio_track_mcp.track.validation.identifiers import (
     is_email,
     segment_id_problems,
     segment_member_problems,
-    text_problems,
 )
 from customerio_track_mcp.track.validation.limits import EVENT_NAME_BYTES
+from customerio_track_mcp.track.validation.text import text_problems
 from customerio_track_mcp.track.validation.timestamps import timestamp_problems
 
 
 class EventType(StrEnum):
-    """What kind of event it is; the Track API takes any other word for `event`."""
+    """The type of an event. The Track API reads any other value as `event`."""
 
     PAGE = "page"
     SCREEN = "screen"
@@ -42,11 +42,11 @@ class TrackRequest:
 
     Attributes:
         method: the HTTP method.
-        path: the path and query, percent-encoded.
-        route: the path's template: what may be told where no identifier may.
-        content: the JSON body in UTF-8; None where there is none.
-        people: how many people it is about.
-        event_id: the ULID by which the Track API tells a repeated event; None for other requests.
+        path: the path and query, percent-encoded. It contains identifiers: do not log it.
+        route: the template of the path, without identifiers.
+        content: the JSON body in UTF-8; None if there is none.
+        people: the number of people it is about.
+        event_id: the ULID by which the Track API recognizes a repeated event; None for other requests.
     """
 
     method: str
@@ -64,14 +64,14 @@ def identify(
     created_at: int | None = None,
     attributes: Mapping[str, object] | None = None,
 ) -> TrackRequest:
-    """A request that adds a person, or updates the person that `customer_id` names.
+    """Build a request that adds a person, or updates the person identified by `customer_id`.
 
     Args:
-        customer_id: an id of at most 150 bytes, an email address, or `cio_` and a cio_id.
+        customer_id: an id of up to 150 bytes, an email address, or `cio_` followed by a cio_id.
         email: the person's email address.
-        created_at: when the person came to be in your system, in UNIX seconds.
-        attributes: further attributes; at most 300 with the two above, names up to 150 bytes, values up to 1000
-            bytes. None as a value clears the attribute. `email` and `created_at` may be repeated here.
+        created_at: when the person was created in your system, in UNIX seconds.
+        attributes: further attributes: up to 300 including the two above, names up to 150 bytes, values up to 1000
+            bytes. The value None clears the attribute. `email` and `created_at` may be repeated here.
 
     Raises:
         InvalidArgumentsError: with every problem found.
@@ -85,36 +85,36 @@ def identify(
             problems.append(
                 Problem(
                     "email",
-                    "differs from customer_id, which is an email address too: Customer.io would drop it; to change an "
-                    "address, name the person by id, or by 'cio_' and the cio_id",
+                    "differs from customer_id, which is an email address too: Customer.io would drop the update; to "
+                    "change an address, identify the person by id, or by 'cio_' followed by the cio_id",
                 )
             )
     if created_at is not None:
         problems += timestamp_problems("created_at", created_at)
     if attributes:
         problems += attributes_problems("attributes", attributes, others=len(body) - len(attributes))
-        problems += _repeated_problems(attributes, email, created_at)
+        problems += _conflicts(attributes, email, created_at)
     _raise_if_any(problems)
-    path = f"/api/v1/customers/{_segment(customer_id)}"
+    path = f"/api/v1/customers/{_path_segment(customer_id)}"
     return TrackRequest("PUT", path, "/api/v1/customers/{identifier}", encode(body))
 
 
-def event(
+def track(
     customer_id: str,
     event_name: str,
     *,
     event_type: EventType | None = None,
     data: Mapping[str, object] | None = None,
 ) -> TrackRequest:
-    """A request that records one event of the person that `customer_id` names.
+    """Build a request that records one event for the person identified by `customer_id`.
 
-    It carries a new ULID: sent twice, the Track API still records one event; built twice, it records two.
+    It contains a new ULID: sent twice, the Track API still records one event; built twice, it records two.
 
     Args:
-        customer_id: an id of at most 150 bytes, an email address, or `cio_` and a cio_id.
-        event_name: at most 100 bytes; white space around it is cut off, as the Track API does.
-        event_type: None for an event proper.
-        data: the event's own data, at most 100 000 bytes of JSON.
+        customer_id: an id of up to 150 bytes, an email address, or `cio_` followed by a cio_id.
+        event_name: up to 100 bytes; surrounding whitespace is removed, as the Track API does.
+        event_type: None for `event`.
+        data: the event's own data, up to 100 000 bytes of JSON.
 
     Raises:
         InvalidArgumentsError: with every problem found.
@@ -131,17 +131,17 @@ def event(
         body["type"] = event_type
     if data:
         body["data"] = data
-    path = f"/api/v1/customers/{_segment(customer_id)}/events"
+    path = f"/api/v1/customers/{_path_segment(customer_id)}/events"
     return TrackRequest("POST", path, "/api/v1/customers/{identifier}/events", encode(body), event_id=event_id)
 
 
 def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdType = IdType.ID) -> TrackRequest:
-    """A request that puts people into a manual segment. A repeated id is sent once.
+    """Build a request that adds people to a manual segment. A repeated id is sent once.
 
     Args:
         segment_id: the digits of the segment's number.
-        customer_ids: 1 to 1000 ids, all of the type that `id_type` says.
-        id_type: what `customer_ids` are.
+        customer_ids: 1 to 1000 ids, all of the type `id_type`.
+        id_type: the type of `customer_ids`.
 
     Raises:
         InvalidArgumentsError: with every problem found.
@@ -159,35 +159,33 @@ def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdT
 
 
 def find_region() -> TrackRequest:
-    """A request for the region and workspace that the credentials belong to; either region's host answers it."""
+    """Build a request for the region and workspace of the credentials. The host of either region answers it."""
     return TrackRequest("GET", "/api/v1/accounts/region", "/api/v1/accounts/region", people=0)
 
 
-def _repeated_problems(
-    attributes: Mapping[str, object], email: str | None, created_at: int | None
-) -> Iterator[Problem]:
-    """What is wrong with `email`, `created_at` and `_timestamp` inside `attributes`."""
+def _conflicts(attributes: Mapping[str, object], email: str | None, created_at: int | None) -> Iterator[Problem]:
+    """Validate `email`, `created_at` and `_timestamp` inside `attributes`."""
     if "email" in attributes and email is not None:
         inside = attributes["email"]
         if not isinstance(inside, str) or not _same_address(inside, email):
-            yield Problem("attributes.email", "contradicts the parameter email; give the address there only")
+            yield Problem("attributes.email", "contradicts the parameter email; pass the address there only")
     for name, own in (("created_at", created_at), ("_timestamp", None)):
         seconds = attributes.get(name)
         if own is not None and seconds != own and name in attributes:
-            yield Problem(f"attributes.{name}", f"contradicts the parameter {name}; give the time there only")
+            yield Problem(f"attributes.{name}", f"contradicts the parameter {name}; pass the time there only")
         elif isinstance(seconds, bool) or not isinstance(seconds, int | None):
-            yield Problem(f"attributes.{name}", "has to be a whole number of UNIX seconds")
+            yield Problem(f"attributes.{name}", "must be a whole number of UNIX seconds")
         elif seconds is not None:
             yield from timestamp_problems(f"attributes.{name}", seconds)
 
 
 def _same_address(one: str, other: str) -> bool:
-    """Whether Customer.io takes both for one address: it reads them in any case."""
+    """Return whether Customer.io takes both for the same address: its comparison is case-insensitive."""
     return one.strip().lower() == other.strip().lower()
 
 
-def _segment(text: str) -> str:
-    """`text` as one segment of a URL path: nothing in it may end the segment or be read as something else."""
+def _path_segment(text: str) -> str:
+    """Percent-encode `text`, so that no character ends the path segment or changes its meaning."""
     return quote(text, safe="")
 
 

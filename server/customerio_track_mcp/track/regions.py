@@ -1,14 +1,13 @@
-"""Where the Track API is: one host in each of Customer.io's two regions (vendor's OpenAPI document, `servers`)."""
+"""The two regions of Customer.io and their Track API hosts (the vendor's OpenAPI document, `servers`)."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 
 class Region(StrEnum):
-    """Where a workspace's data lives; chosen when the workspace was made, and fixed."""
+    """Where a workspace's data is stored. A workspace cannot change its region."""
 
     US = "US"
     EU = "EU"
@@ -26,16 +25,6 @@ _TRACK_URLS = {
 
 
 def region_of(url: str) -> Region | None:
-    """The region whose Track API host `url` names, or None where it names neither."""
-    host = urlsplit(url).hostname
-    return next((region for region in Region if urlsplit(region.track_url).hostname == host), None)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host`, a name or an address without brackets, is this machine's own loopback."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    """Return the region whose Track API `url` points to; None if it points elsewhere."""
+    hostname = urlsplit(url).hostname
+    return next((region for region in Region if urlsplit(region.track_url).hostname == hostname), None)

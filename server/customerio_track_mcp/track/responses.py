@@ -1,7 +1,7 @@
-"""What an answer of the Track API means.
+"""What a response of the Track API, or the lack of one, means.
 
-Documented are 200 with an empty object, 400 with `{"meta": {"errors": [...]}}` and 401. Met in practice are also
-`{"meta": {"error": "..."}}`, 404, 429, 5xx, redirects between regions, and HTML from proxies in between.
+Documented are 200 with an empty object, 400 with `{"meta": {"errors": [...]}}` and 401. Seen in practice are also
+`{"meta": {"error": "..."}}`, 404, 429, 5xx, redirects between regions, and HTML from proxies.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Final
 
 import httpx
 
@@ -23,62 +24,62 @@ from customerio_track_mcp.track.errors import (
     UnavailableError,
 )
 from customerio_track_mcp.track.regions import region_of
-from customerio_track_mcp.track.validation.attributes import shorten
+from customerio_track_mcp.track.validation.text import shorten
 
-_VENDOR_TEXT_CHARACTERS = 300
+_MAX_VENDOR_TEXT_CHARACTERS: Final = 300
+_MAX_TRANSPORT_ERROR_CHARACTERS: Final = 120
+_MAX_HOSTNAME_CHARACTERS: Final = 80
 
 
-def read_answer(response: httpx.Response, secrets: Collection[str]) -> dict[str, object]:
-    """The JSON object of a confirming answer.
+def parse_response(response: httpx.Response, secrets: Collection[str]) -> dict[str, object]:
+    """Return the JSON object of a response that confirms the request.
 
     Args:
-        response: the answer.
-        secrets: what must not be repeated, should somebody between send it back in an error.
+        response: the response.
+        secrets: what an error must not repeat, in case a proxy sends it back.
 
     Raises:
-        RequestFailedError: every other answer, as the subclass that says what it means.
+        RequestFailedError: the response does not confirm the request; the subclass says why.
     """
     status = response.status_code
     if response.is_success:
         body = _json_object(response)
         if body is None:
             raise RejectedError(
-                f"something other than the Track API answered {status}: no JSON object confirms the request",
+                f"the response ({status}) is not from the Track API: it contains no JSON object to confirm the request",
                 status=status,
                 outcome_unknown=True,
             )
         return body
     if response.is_redirect:
         raise _redirected(response)
-    said = _vendor_text(response, secrets)
+    text = _vendor_text(response, secrets)
     if status == HTTPStatus.UNAUTHORIZED:
-        raise UnauthorizedError(f"the Track API did not accept the credentials (401{said})", status=status)
+        raise UnauthorizedError(f"the Track API did not accept the credentials (401{text})", status=status)
     retry_after = _retry_after(response)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise RateLimitedError(
-            f"the Track API takes no more requests for now (429{said})",
-            status=status,
-            retry_after=retry_after,
+            f"the Track API accepts no more requests for now (429{text})", status=status, retry_after=retry_after
         )
     if status == HTTPStatus.REQUEST_TIMEOUT or response.is_server_error:
         raise UnavailableError(
-            f"the Track API failed ({status}{said})",
+            f"the Track API failed ({status}{text})",
             status=status,
             retry_after=retry_after,
             outcome_unknown=True,
         )
-    raise RejectedError(f"the Track API rejected the request ({status}{said})", status=status)
+    raise RejectedError(f"the Track API rejected the request ({status}{text})", status=status)
 
 
-def read_transport_error(error: httpx.RequestError) -> RequestFailedError:
-    """What it means that no answer came at all."""
-    why = shorten(str(error), 120)
-    told = f"{type(error).__name__}: {why}" if why else type(error).__name__
+def parse_transport_error(error: httpx.RequestError) -> RequestFailedError:
+    """Return what it means that no response was received."""
+    reason = shorten(str(error), _MAX_TRANSPORT_ERROR_CHARACTERS)
+    detail = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
-        return UnavailableError(f"no connection to the Track API ({told})")
+        return UnavailableError(f"no connection to the Track API ({detail})")
     if isinstance(error, httpx.NetworkError | httpx.TimeoutException | httpx.RemoteProtocolError | httpx.DecodingError):
-        return UnavailableError(f"the connection to the Track API gave no answer ({told})", outcome_unknown=True)
-    return RejectedError(f"the Track API can't be asked ({told})")
+        return UnavailableError(f"no response from the Track API ({detail})", outcome_unknown=True)
+    return RejectedError(f"the request to the Track API cannot be made ({detail})")
 
 
 def _json_object(response: httpx.Response) -> dict[str, object] | None:
@@ -90,40 +91,40 @@ def _json_object(response: httpx.Response) -> dict[str, object] | None:
 
 
 def _vendor_text(response: httpx.Response, secrets: Collection[str]) -> str:
-    """The vendor's own error text, made short and printable; empty for anything but its JSON errors."""
+    """Return the vendor's own error text, short and printable; empty for anything but its JSON errors."""
     body = _json_object(response) or {}
     meta = body.get("meta")
     if not isinstance(meta, dict):
         return ""
     errors = meta.get("errors") or meta.get("error")
-    told = [str(error) for error in errors] if isinstance(errors, list) else [str(errors)] if errors else []
-    text = " ".join("; ".join(told).split())
+    lines = [str(error) for error in errors] if isinstance(errors, list) else [str(errors)] if errors else []
+    text = " ".join("; ".join(lines).split())
     for secret in secrets:
         text = text.replace(secret, "[credentials]")
-    return f": {shorten(text, _VENDOR_TEXT_CHARACTERS)}" if text else ""
+    return f": {shorten(text, _MAX_VENDOR_TEXT_CHARACTERS)}" if text else ""
 
 
 def _redirected(response: httpx.Response) -> RedirectedError:
     location = response.headers.get("location", "")
     try:
-        target = httpx.URL(location).host
+        hostname = httpx.URL(location).host
     except (httpx.InvalidURL, ValueError):
-        target = ""
+        hostname = ""
+    target = shorten(hostname, _MAX_HOSTNAME_CHARACTERS) or "an invalid location"
     return RedirectedError(
-        f"the Track API redirected to {shorten(target, 80) or 'an unnamed place'} ({response.status_code}), "
-        "which is not followed",
+        f"the Track API redirected to {target} ({response.status_code}); redirects are not followed",
         status=response.status_code,
-        region=region_of(f"https://{target}"),
+        region=region_of(f"https://{hostname}"),
     )
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """The seconds that `Retry-After` asks for, given in seconds or as a date (RFC 9110, section 10.2.3)."""
-    asked = response.headers.get("retry-after", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked)
+    """Return the seconds in `Retry-After`, which has seconds or a date (RFC 9110, section 10.2.3)."""
+    value = response.headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
     try:
-        until = parsedate_to_datetime(asked)
+        until = parsedate_to_datetime(value)
     except (ValueError, OverflowError):
         return None
     if until.tzinfo is None:

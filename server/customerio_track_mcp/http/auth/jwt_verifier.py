@@ -1,4 +1,4 @@
-"""JWTs of an OAuth 2.1 authorization server (RFC 9068, and what Entra, Okta, Auth0 and Keycloak make of it)."""
+"""JWTs of an OAuth 2.1 authorization server (RFC 9068, and the variants of Entra, Okta, Auth0 and Keycloak)."""
 
 from __future__ import annotations
 
@@ -10,45 +10,45 @@ import jwt
 from jwt.exceptions import PyJWTError
 from mcp.server.auth.provider import AccessToken
 
-from customerio_track_mcp.http.auth.jwks import Keys
+from customerio_track_mcp.http.auth.jwks import JwksCache
 from customerio_track_mcp.http.auth.scopes import TOOL_SCOPES
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
-"""Those with a public key: with the others, who can check a token can make one."""
+"""Those with a public key: with the others, whoever can verify a token can forge one."""
 
-_LONGEST: Final = 16_384
+_MAX_TOKEN_CHARACTERS: Final = 16_384
 _CLOCK_SKEW_SECONDS: Final = 30
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
-"""RFC 6749, section 3.3: what else a token may hold there would break out of a header."""
-_TELLABLE: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
-"""An application's id that may stand in a log; with an @ it could be somebody's address."""
+"""RFC 6749, section 3.3: other characters could inject into a response header."""
+_LOGGABLE_CLIENT: Final = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
+"""A client id that may be logged; with an @ it could be an email address."""
 
 
 class JwtVerifier:
-    """Verifies JWTs by the keys that the authorization server publishes.
+    """Verifies JWTs with the keys that the authorization server publishes.
 
     Args:
-        issuer: what `iss` has to be, to the letter.
+        issuer: the required value of `iss`, compared exactly.
         keys: the authorization server's keys.
-        audience: what `aud` has to be or hold.
+        audience: the required value, or one of the values, of `aud`.
         tool_scopes: False lets every token use every tool.
     """
 
-    def __init__(self, issuer: str, keys: Keys, audience: str, *, tool_scopes: bool = True) -> None:
+    def __init__(self, issuer: str, keys: JwksCache, audience: str, *, tool_scopes: bool = True) -> None:
         self._issuer = issuer
         self._audience = audience
         self._granted: frozenset[str] = frozenset() if tool_scopes else TOOL_SCOPES
         self._keys = keys
 
     async def verify(self, token: str) -> AccessToken | None:
-        """Whose token it is; None where it is not valid.
+        """Return whose token it is; None if it is not valid.
 
         Raises:
-            KeysUnavailableError: that can't be told.
+            KeysUnavailableError: the keys to verify it with are not available.
         """
-        if token.count(".") != 2 or len(token) > _LONGEST:
+        if token.count(".") != 2 or len(token) > _MAX_TOKEN_CHARACTERS:
             return None
         try:
             header = jwt.get_unverified_header(token)
@@ -68,13 +68,13 @@ class JwtVerifier:
                 options={"require": ["exp", "iss", "aud"]},
             )
         except (PyJWTError, ValueError, RecursionError) as error:
-            # What PyJWT says can quote the token.
+            # PyJWT's message can quote the token.
             logger.info("JWT refused", extra={"error": type(error).__name__})
             return None
         client = _client(claims)
         return AccessToken(
             token="",
-            client_id=f"oauth:{client if _TELLABLE.fullmatch(client) else 'unnamed'}",
+            client_id=f"oauth:{client if _LOGGABLE_CLIENT.fullmatch(client) else 'unnamed'}",
             scopes=sorted(_scopes(claims) | self._granted),
             expires_at=int(claims["exp"]) + _CLOCK_SKEW_SECONDS,
             subject=str(claims.get("sub") or client),
@@ -83,16 +83,16 @@ class JwtVerifier:
 
 
 def _client(claims: dict[str, Any]) -> str:
-    """The application's id, wherever the authorization server puts it."""
+    """Return the client id, from whichever claim the authorization server puts it in."""
     return str(next((claims[name] for name in ("client_id", "azp", "appid") if claims.get(name)), ""))
 
 
 def _scopes(claims: dict[str, Any]) -> frozenset[str]:
     found: set[str] = set()
     for name in ("scope", "scp"):
-        told = claims.get(name)
-        if isinstance(told, str):
-            found.update(told.split())
-        elif isinstance(told, list):
-            found.update(scope for scope in told if isinstance(scope, str))
+        value = claims.get(name)
+        if isinstance(value, str):
+            found.update(value.split())
+        elif isinstance(value, list):
+            found.update(scope for scope in value if isinstance(scope, str))
     return frozenset(scope for scope in found if _SCOPE.fullmatch(scope))

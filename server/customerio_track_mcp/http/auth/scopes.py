@@ -1,20 +1,18 @@
-"""OAuth scopes, and what each lets a caller do."""
+"""OAuth scopes, and what each allows a caller to do."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Final
 
-SCOPE_OF_TOOL: Final[Mapping[str, str]] = {
-    "create_or_update_customer": "customers:write",
-    "send_event": "events:write",
-    "add_customers_to_segment": "segments:write",
-}
+from customerio_track_mcp.tools.registry import TOOLS
+
+SCOPE_OF_TOOL: Final[Mapping[str, str]] = {name: tool.scope for name, tool in TOOLS.items()}
 TOOL_SCOPES: Final = frozenset(SCOPE_OF_TOOL.values())
 METRICS_SCOPE: Final = "metrics:read"
-"""Lets a caller read `/metrics`, and no tool."""
+"""Allows a caller to read `/metrics`, and to use no tool."""
 
 
 def tools_of(scopes: Collection[str]) -> frozenset[str]:
-    """The tools that a caller with `scopes` may use."""
+    """Return the tools that a caller with `scopes` may use."""
     return frozenset(tool for tool, scope in SCOPE_OF_TOOL.items() if scope in scopes)

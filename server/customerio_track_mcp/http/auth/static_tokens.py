@@ -1,8 +1,8 @@
-"""Static bearer tokens, each with the name of who holds it.
+"""Static bearer tokens, each with the name of its caller.
 
-An entry is `NAME TOKEN`, or `NAME TOKEN SCOPE ...` for a caller who may do only that. The token stands there itself
-(32 characters or more) or as `sha256:` and the hexadecimal digest of it. Two entries of one name are both valid, so
-that a token can be replaced without a gap.
+An entry is `NAME TOKEN`, or `NAME TOKEN SCOPE ...` for a caller with these scopes only. The token is either in the
+clear (32 characters or more), or `sha256:` followed by its hexadecimal digest. Two entries with the same name are both
+valid, so that a token can be replaced without a gap.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from typing import Final
 from mcp.server.auth.provider import AccessToken
 
 from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, TOOL_SCOPES
-from customerio_track_mcp.settings.base import BadSettingsError
+from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.http import CALLER_NAME
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
-_SHORTEST: Final = 32
+_MIN_TOKEN_CHARACTERS: Final = 32
 _DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
-_SETTLED_AFTER_NS: Final = 2_000_000_000
+_MIN_SETTLED_NS: Final = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +38,31 @@ class _Entry:
     scopes: tuple[str, ...]
 
 
-class _BadEntryError(Exception):
-    """An entry can't be used; the text says why, and nothing of the token."""
+class _InvalidEntryError(Exception):
+    """An entry is invalid; the message says why, without repeating the token."""
 
 
 def new_token() -> tuple[str, str]:
-    """A token that nobody can guess, and what stands for it in the file."""
+    """Return a new token of 256 random bits, and its digest for the tokens file."""
     token = secrets.token_urlsafe(32)
     return token, f"sha256:{_digest(token).hex()}"
 
 
 class StaticTokens:
-    """Verifies tokens that the operator has given out.
+    """Verifies tokens that the operator has issued.
 
     Args:
-        given: entries, separated by commas or line ends; from the environment.
-        file: a file of entries, one a line, `#` before a comment. It is read again when it changes. Where it can't be
-            read, none of its tokens is valid; a bad line in it is left out and told in the log.
+        given: entries from the environment, separated by commas or newlines.
+        file: a file of entries, one per line, with `#` before a comment. It is read again when it changes. If it cannot
+            be read, none of its tokens is valid; an invalid line is skipped and logged.
 
     Raises:
-        BadSettingsError: an entry can't be used, or the file can't be read.
+        SettingsError: an entry is invalid, or the file cannot be read.
     """
 
     def __init__(self, given: str | None, file: Path | None) -> None:
         problems: list[str] = []
-        self._given = list(_read(re.split(r"[,\n]", given or ""), "CUSTOMERIO_HTTP_TOKENS: entry", problems))
+        self._given = list(_parse(re.split(r"[,\n]", given or ""), "CUSTOMERIO_HTTP_TOKENS: entry", problems))
         self._file = file
         self._in_file: list[_Entry] = []
         self._problems: list[str] = []
@@ -72,24 +72,24 @@ class StaticTokens:
             try:
                 self._read_file(file, problems)
             except (OSError, UnicodeError) as error:
-                problems.append(f"CUSTOMERIO_HTTP_TOKENS_FILE: can't be read ({type(error).__name__})")
+                problems.append(f"CUSTOMERIO_HTTP_TOKENS_FILE: cannot be read ({type(error).__name__})")
         if not problems and not self._given and not self._in_file:
-            problems.append("CUSTOMERIO_HTTP_TOKENS: holds no token; 'customerio-track-mcp token NAME' makes one")
+            problems.append("CUSTOMERIO_HTTP_TOKENS: contains no token; 'customerio-track-mcp token NAME' creates one")
         if problems:
-            raise BadSettingsError(problems)
+            raise SettingsError(problems)
 
     def verify(self, token: str) -> AccessToken | None:
-        """Who holds `token`; None where nobody does."""
+        """Return whose token it is; None if it is not valid."""
         self._refresh()
         digest = _digest(token)
         found = None
-        # Every entry is compared, in constant time, so that the time taken tells nothing.
+        # Every entry is compared, in constant time, so that timing reveals nothing.
         for entry in (*self._given, *self._in_file):
             if hmac.compare_digest(entry.digest, digest):
                 found = entry
         if found is None:
             return None
-        # The token itself is kept nowhere.
+        # The token itself is not kept.
         return AccessToken(token="", client_id=found.name, scopes=list(found.scopes))
 
     def _refresh(self) -> None:
@@ -98,8 +98,8 @@ class StaticTokens:
         problems: list[str] = []
         try:
             stat = self._file.stat()
-            settled = self._read_at - stat.st_ctime_ns > _SETTLED_AFTER_NS
-            # A file that had just been written when it was read may have changed since without a trace in its times.
+            settled = self._read_at - stat.st_ctime_ns > _MIN_SETTLED_NS
+            # A file that was read right after a write may have changed since without a trace in its timestamps.
             if settled and self._signature == _signature(self._file):
                 return
             before = (self._in_file, self._problems)
@@ -119,7 +119,7 @@ class StaticTokens:
         self._read_at, self._signature = time.time_ns(), _signature(file)
         lines = file.read_text(encoding="utf-8").splitlines()
         uncommented = (line.partition("#")[0] for line in lines)
-        self._in_file = list(_read(uncommented, "CUSTOMERIO_HTTP_TOKENS_FILE: line", problems))
+        self._in_file = list(_parse(uncommented, "CUSTOMERIO_HTTP_TOKENS_FILE: line", problems))
         self._problems = problems
 
 
@@ -128,31 +128,31 @@ def _signature(file: Path) -> tuple[int, ...]:
     return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-def _read(entries: Iterable[str], where: str, problems: list[str]) -> Iterator[_Entry]:
+def _parse(entries: Iterable[str], where: str, problems: list[str]) -> Iterator[_Entry]:
     for number, entry in enumerate(entries, start=1):
         if words := entry.split():
             try:
                 yield _entry(words)
-            except _BadEntryError as error:
+            except _InvalidEntryError as error:
                 problems.append(f"{where} {number} {error}")
 
 
 def _entry(words: list[str]) -> _Entry:
     name, *rest = words
     if not CALLER_NAME.fullmatch(name):
-        raise _BadEntryError("has to begin with a name of letters, digits, '.', '_' and '-'")
+        raise _InvalidEntryError("must start with a name of letters, digits, '.', '_' and '-'")
     if not rest:
-        raise _BadEntryError("has no token after the name")
+        raise _InvalidEntryError("has no token after the name")
     token, *scopes = rest
     if unknown := [scope for scope in scopes if scope not in TOOL_SCOPES | {METRICS_SCOPE}]:
-        allowed = ", ".join(sorted(TOOL_SCOPES | {METRICS_SCOPE}))
-        raise _BadEntryError(f"holds {len(unknown)} unknown scopes after the token; allowed are {allowed}")
+        known = ", ".join(sorted(TOOL_SCOPES | {METRICS_SCOPE}))
+        raise _InvalidEntryError(f"contains {len(unknown)} unknown scopes after the token; the scopes are {known}")
     if hashed := _DIGEST.fullmatch(token):
         digest = bytes.fromhex(hashed.group(1))
     elif token.startswith("sha256:"):
-        raise _BadEntryError("has a digest that is not of 64 hexadecimal digits")
-    elif len(token) < _SHORTEST:
-        raise _BadEntryError(f"has a token of under {_SHORTEST} characters, which could be guessed")
+        raise _InvalidEntryError("has an invalid digest: expected 64 hexadecimal digits")
+    elif len(token) < _MIN_TOKEN_CHARACTERS:
+        raise _InvalidEntryError(f"has a token of fewer than {_MIN_TOKEN_CHARACTERS} characters, which can be guessed")
     else:
         digest = _digest(token)
     return _Entry(name, digest, tuple(scopes) or tuple(sorted(TOOL_SCOPES)))

@@ -1,60 +1,59 @@
-"""How much the service takes on: calls at a time, and the time that a caller has to send one."""
+"""A limit on concurrent requests."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
-import anyio
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 _BUSY: Final = -32000
-"""The first of the JSON-RPC codes that are left to servers."""
+"""The first of the JSON-RPC error codes that are reserved for servers."""
 
 
-class Admission:
-    """Bounds the requests in flight, in all and for each caller; over the bound, 429 at once.
+class ConcurrencyLimitMiddleware:
+    """Limits the requests in flight, per caller and in total; responds 429 to any beyond.
 
-    The answer is a JSON-RPC error too, whose text the SDK's client hands to the model.
+    The response is also a JSON-RPC error, whose text the SDK's client passes to the model.
 
     Args:
-        app: what is guarded.
-        most: requests in flight in this process.
-        most_per_caller: requests in flight of one caller, or of all who need not say who they are.
-        in_flight: told the number at each change.
+        app: the application behind the limit.
+        max_in_flight: requests in flight in this process.
+        max_per_caller: requests in flight of one caller, or of all callers together without authentication.
+        on_change: called with the number of requests in flight when it changes.
     """
 
-    def __init__(self, app: ASGIApp, most: int, most_per_caller: int, in_flight: Callable[[int], None]) -> None:
+    def __init__(self, app: ASGIApp, max_in_flight: int, max_per_caller: int, on_change: Callable[[int], None]) -> None:
         self._app = app
-        self._most = most
-        self._most_per_caller = most_per_caller
-        self._tell = in_flight
-        self._count: Counter[tuple[str | None, ...]] = Counter()
+        self._max_in_flight = max_in_flight
+        self._max_per_caller = max_per_caller
+        self._on_change = on_change
+        self._in_flight: Counter[tuple[str | None, ...]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, as ASGI has it."""
-        caller = _who(scope)
-        if self._count[caller] >= self._most_per_caller:
-            await _busy(f"{self._most_per_caller} calls of this caller")(scope, receive, send)
+        """Serve an ASGI request."""
+        caller = _caller_key(scope)
+        if self._in_flight[caller] >= self._max_per_caller:
+            await _busy(f"{self._max_per_caller} calls of this caller")(scope, receive, send)
             return
-        if self._count.total() >= self._most:
-            await _busy(f"{self._most} calls")(scope, receive, send)
+        if self._in_flight.total() >= self._max_in_flight:
+            await _busy(f"{self._max_in_flight} calls")(scope, receive, send)
             return
-        self._count[caller] += 1
-        self._tell(self._count.total())
+        self._in_flight[caller] += 1
+        self._on_change(self._in_flight.total())
         try:
             await self._app(scope, receive, send)
         finally:
-            self._count[caller] -= 1
-            if not self._count[caller]:
-                del self._count[caller]
-            self._tell(self._count.total())
+            self._in_flight[caller] -= 1
+            if not self._in_flight[caller]:
+                del self._in_flight[caller]
+            self._on_change(self._in_flight.total())
 
 
-def _who(scope: Scope) -> tuple[str | None, ...]:
+def _caller_key(scope: Scope) -> tuple[str | None, ...]:
     user = scope.get("user")
     if not isinstance(user, AuthenticatedUser):
         return ("",)
@@ -62,53 +61,7 @@ def _who(scope: Scope) -> tuple[str | None, ...]:
     return (issuer, user.access_token.subject if issuer else user.access_token.client_id)
 
 
-def _busy(what: str) -> Response:
-    message = f"Nothing was sent: {what} are in flight already, which is the most. Wait a second and call again."
+def _busy(limit: str) -> Response:
+    message = f"Nothing was sent: {limit} are already in flight, which is the maximum. Wait a second and call again."
     error = {"jsonrpc": "2.0", "id": None, "error": {"code": _BUSY, "message": message}}
     return JSONResponse(error, 429, headers={"Retry-After": "1"})
-
-
-class _TooSlowError(Exception):
-    """The request's body did not arrive in time."""
-
-
-class _GoneError(Exception):
-    """The caller left before the request's body was complete."""
-
-
-class BodyDeadline:
-    """Ends the wait for a request's body with 408 where it is too slow to arrive.
-
-    Args:
-        app: what reads the body, whole and before it does anything else.
-        seconds: for all of it to arrive.
-    """
-
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
-        self._app = app
-        self._seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, as ASGI has it."""
-        deadline = anyio.current_time() + self._seconds
-        complete = False
-
-        async def in_time() -> Message:
-            nonlocal complete
-            if complete:
-                return await receive()
-            with anyio.move_on_after(deadline - anyio.current_time()):
-                message: dict[str, Any] = dict(await receive())
-                if message["type"] != "http.request":
-                    raise _GoneError
-                complete = not message.get("more_body", False)
-                return message
-            raise _TooSlowError
-
-        try:
-            await self._app(scope, in_time, send)
-        except _GoneError:
-            return
-        except _TooSlowError:
-            told = f"The request's body did not arrive within {self._seconds:g} seconds."
-            await Response(told, 408, headers={"Connection": "close"}, media_type="text/plain")(scope, receive, send)

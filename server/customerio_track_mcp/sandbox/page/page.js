@@ -1,15 +1,16 @@
 "use strict";
 
-// Everything that came from outside is put into the page by textContent alone, so a customer named <script> is a name.
+// Client data is inserted through textContent only, so that markup in it is shown as text.
 
-const SHOWN_AT_ONCE = 100;
-const TIMELINE = 50;
+const ROWS_PER_PAGE = 100;
+const MAX_TIMELINE_EVENTS = 50;
+const MAX_MEMBERS_SHOWN = 1000;
 
 const people = new Map(); // cio_id -> person
 const segments = new Map(); // id -> segment
 const numbered = { event: new Map(), dropped: new Map(), request: new Map() }; // number -> record, oldest first
-const shown = { dropped: SHOWN_AT_ONCE, events: SHOWN_AT_ONCE, people: SHOWN_AT_ONCE, requests: SHOWN_AT_ONCE };
-const opened = new Set(); // which details are open, so that they stay open when they are drawn again
+const shown = { dropped: ROWS_PER_PAGE, events: ROWS_PER_PAGE, people: ROWS_PER_PAGE, requests: ROWS_PER_PAGE };
+const opened = new Set(); // keys of the open <details>, so that they stay open when they are drawn again
 let kept = 10000;
 
 const byId = (id) => document.getElementById(id);
@@ -21,9 +22,13 @@ function element(tag, properties = {}, ...children) {
   return node;
 }
 
-// --- what is known
+function formatted(number) {
+  return number.toLocaleString("en");
+}
 
-function takeState(state) {
+// --- state
+
+function applyState(state) {
   kept = state.kept;
   people.clear();
   segments.clear();
@@ -34,14 +39,14 @@ function takeState(state) {
     numbered[kind].clear();
     for (const record of list) numbered[kind].set(record.number, record);
   }
+  const place = state.stored ? "in a file" : "in memory";
   byId("kept").textContent =
-    `The newest ${kept.toLocaleString("en")} events, drops and requests are kept, up to 32 MiB of each, ` +
-    (state.stored ? "in a file; the oldest go first." : "in memory; the oldest go first.");
-  byId("confirm-file").textContent = state.stored ? "from the file too" : "from memory";
-  takeFaults(state);
+    `The newest ${formatted(kept)} events, drops and requests are kept ${place}, up to 32 MiB of each.`;
+  byId("confirm-file").textContent = state.stored ? "from memory and from the file" : "from memory";
+  applyFaults(state);
 }
 
-function takeChange(change) {
+function applyChange(change) {
   if (change.kind === "person") {
     people.set(change.key, change.record);
   } else if (change.kind === "segment") {
@@ -57,26 +62,26 @@ function takeChange(change) {
   }
 }
 
-function takeFaults(state) {
+function applyFaults(state) {
   byId("faults-waiting").textContent = state.faults_waiting ? `${state.faults_waiting} waiting` : "";
 }
 
-// --- drawing: at most once a frame, however much arrives
+// --- drawing, at most once per frame
 
 let drawing = false;
-let pressed = false; // a redraw between press and release would take the click from under the pointer
+let pressed = false; // a redraw between press and release would prevent the click
 function draw() {
   if (drawing || pressed) return;
   drawing = true;
   requestAnimationFrame(() => {
     drawing = false;
-    const person = byId("filter-person").value.trim().toLowerCase();
-    const name = byId("filter-event").value.trim().toLowerCase();
-    drawDropped(person, name);
-    drawEvents(person, name);
-    drawPeople(person);
-    drawSegments(person);
-    drawRequests(person, name);
+    const personFilter = byId("filter-person").value.trim().toLowerCase();
+    const eventFilter = byId("filter-event").value.trim().toLowerCase();
+    drawDropped(personFilter, eventFilter);
+    drawEvents(personFilter, eventFilter);
+    drawPeople(personFilter);
+    drawSegments(personFilter);
+    drawRequests(personFilter, eventFilter);
   });
 }
 
@@ -89,16 +94,20 @@ function newestFirst(kind) {
   return [...numbered[kind].values()].reverse();
 }
 
-function list(id, records, total, row) {
+function drawList(id, records, total, row) {
   const section = byId(id);
   section.querySelector(".count").textContent =
-    records.length === total ? `(${total.toLocaleString("en")})` : `(${records.length.toLocaleString("en")} of ${total.toLocaleString("en")})`;
+    records.length === total ? `(${formatted(total)})` : `(${formatted(records.length)} of ${formatted(total)})`;
   const rows = records.slice(0, shown[id] ?? records.length).map(row);
-  if (!rows.length) rows.push(element("li", { className: "empty", textContent: total ? "Nothing fits the filter." : "Nothing yet." }));
+  if (!rows.length) {
+    const textContent = total ? "Nothing matches the filter." : "Nothing yet.";
+    rows.push(element("li", { className: "empty", textContent }));
+  }
   if (records.length > rows.length) {
-    const more = element("button", { type: "button", className: "more", textContent: `Show ${SHOWN_AT_ONCE} more of ${records.length - rows.length}` });
+    const textContent = `Show ${ROWS_PER_PAGE} more of ${records.length - rows.length}`;
+    const more = element("button", { type: "button", className: "more", textContent });
     more.dataset.key = `more ${id}`;
-    more.addEventListener("click", () => { shown[id] += SHOWN_AT_ONCE; draw(); });
+    more.addEventListener("click", () => { shown[id] += ROWS_PER_PAGE; draw(); });
     rows.push(element("li", {}, more));
   }
   const container = section.querySelector(".rows");
@@ -107,7 +116,7 @@ function list(id, records, total, row) {
   if (focused) container.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
-function isPerson(person, filter) {
+function matchesPerson(person, filter) {
   if (!filter) return true;
   if (!person) return false;
   return [person.id, person.email, person.cio_id].some((value) => (value ?? "").toLowerCase().includes(filter));
@@ -120,16 +129,16 @@ function nameOf(cioId) {
 
 function time(seconds) {
   const date = new Date(seconds * 1000);
-  if (Number.isNaN(date.getTime())) return element("span", { className: "quiet", textContent: String(seconds) });
-  return element("time", { className: "quiet", dateTime: date.toISOString(), textContent: date.toLocaleTimeString() });
+  if (Number.isNaN(date.getTime())) return element("span", { className: "muted", textContent: String(seconds) });
+  return element("time", { className: "muted", dateTime: date.toISOString(), textContent: date.toLocaleTimeString() });
 }
 
 function details(key, summary, ...content) {
   const heading = element("summary", {}, ...summary);
-  heading.dataset.key = key; // by which the keyboard's focus is found again after a redraw
+  heading.dataset.key = key; // restores the keyboard focus after a redraw
   const node = element("details", { open: opened.has(key) }, heading, ...content);
   node.addEventListener("toggle", () => {
-    if (node.open === opened.has(key)) return; // it was only drawn again
+    if (node.open === opened.has(key)) return; // caused by a redraw
     if (node.open) opened.add(key);
     else opened.delete(key);
     draw();
@@ -141,78 +150,85 @@ function json(value) {
   return element("code", { textContent: JSON.stringify(value) });
 }
 
-function drawDropped(person, name) {
+function drawDropped(personFilter, eventFilter) {
   const all = newestFirst("dropped");
-  const fitting = all.filter((dropped) =>
-    (!person || dropped.identifier.toLowerCase().includes(person)) && (!name || dropped.what.toLowerCase().includes(name)));
-  byId("dropped").classList.toggle("some", all.length > 0);
-  list("dropped", fitting, all.length, (dropped) => element("li", {},
-    time(dropped.at), " ", element("span", { className: "name", textContent: dropped.what }), " of ",
+  const matching = all.filter((dropped) =>
+    (!personFilter || dropped.identifier.toLowerCase().includes(personFilter)) &&
+    (!eventFilter || dropped.what.toLowerCase().includes(eventFilter)));
+  byId("dropped").classList.toggle("has-items", all.length > 0);
+  drawList("dropped", matching, all.length, (dropped) => element("li", {},
+    time(dropped.at), " ", element("span", { className: "name", textContent: dropped.what }), " for ",
     element("span", { textContent: dropped.identifier }), " ",
     element("span", { className: "tag", textContent: dropped.operation }),
     element("div", { className: "reason", textContent: dropped.reason })));
 }
 
-function drawEvents(person, name) {
+function drawEvents(personFilter, eventFilter) {
   const all = newestFirst("event");
-  const fitting = all.filter((event) =>
-    isPerson(people.get(event.person), person) && (!name || event.name.toLowerCase().includes(name)));
-  list("events", fitting, all.length, (event) => element("li", {},
+  const matching = all.filter((event) =>
+    matchesPerson(people.get(event.person), personFilter) &&
+    (!eventFilter || event.name.toLowerCase().includes(eventFilter)));
+  drawList("events", matching, all.length, (event) => element("li", {},
     time(event.timestamp), " ", element("span", { className: "name", textContent: event.name }), " ",
     event.type === "event" ? null : element("span", { className: "tag", textContent: event.type }),
     " by ", element("span", { textContent: nameOf(event.person) }),
     Object.keys(event.data).length ? element("div", {}, json(event.data)) : null));
 }
 
-function drawPeople(person) {
+function drawPeople(personFilter) {
   const all = [...people.values()].reverse();
-  const fitting = all.filter((somebody) => isPerson(somebody, person));
-  list("people", fitting, all.length, (somebody) => {
-    const key = `person ${somebody.cio_id}`;
-    const summary = [element("span", { className: "name", textContent: nameOf(somebody.cio_id) }), " ",
-      element("span", { className: "quiet", textContent: somebody.email ?? "" })];
-    return element("li", {}, details(key, summary, ...(opened.has(key) ? portrait(somebody) : [])));
+  const matching = all.filter((person) => matchesPerson(person, personFilter));
+  drawList("people", matching, all.length, (person) => {
+    const key = `person ${person.cio_id}`;
+    const summary = [element("span", { className: "name", textContent: nameOf(person.cio_id) }), " ",
+      element("span", { className: "muted", textContent: person.email ?? "" })];
+    return element("li", {}, details(key, summary, ...(opened.has(key) ? personDetails(person) : [])));
   });
 }
 
-function portrait(somebody) {
-  const rows = Object.entries({ cio_id: somebody.cio_id, id: somebody.id, email: somebody.email, ...somebody.attributes });
-  const timeline = newestFirst("event").filter((event) => event.person === somebody.cio_id).slice(0, TIMELINE);
+function personDetails(person) {
+  const rows = Object.entries({ cio_id: person.cio_id, id: person.id, email: person.email, ...person.attributes });
+  const timeline = newestFirst("event").filter((event) => event.person === person.cio_id).slice(0, MAX_TIMELINE_EVENTS);
   return [
     element("dl", {}, ...rows.flatMap(([name, value]) => [
       element("dt", { textContent: name }),
       element("dd", { textContent: typeof value === "string" ? value : JSON.stringify(value) })])),
-    element("ol", { className: "rows" }, ...timeline.map((event) => element("li", {}, time(event.timestamp), ` ${event.name}`))),
+    element("ol", { className: "rows" }, ...timeline.map((event) =>
+      element("li", {}, time(event.timestamp), ` ${event.name}`))),
   ];
 }
 
-function drawSegments(person) {
+function drawSegments(personFilter) {
   const all = [...segments.values()];
-  list("segments", all, all.length, (segment) => {
-    const members = segment.members.filter((member) => isPerson(people.get(member), person));
+  drawList("segments", all, all.length, (segment) => {
+    const members = segment.members.filter((member) => matchesPerson(people.get(member), personFilter));
     const summary = [element("span", { className: "name", textContent: segment.name }), " ",
       element("span", { className: "tag", textContent: `${segment.id} · ${segment.kind}` }),
-      ` ${members.length.toLocaleString("en")} ${members.length === 1 ? "person" : "people"}`];
+      ` ${formatted(members.length)} ${members.length === 1 ? "person" : "people"}`];
     const key = `segment ${segment.id}`;
-    const names = opened.has(key) ? members.slice(0, 1000).map((member) => element("li", { textContent: nameOf(member) })) : [];
+    const membersShown = opened.has(key) ? members.slice(0, MAX_MEMBERS_SHOWN) : [];
+    const names = membersShown.map((member) => element("li", { textContent: nameOf(member) }));
     return element("li", {}, details(key, summary, element("ol", { className: "rows" }, ...names)));
   });
 }
 
-function drawRequests(person, name) {
-  const all = newestFirst("request").sort((one, other) => other.at - one.at); // one that was held up is logged late
-  const fitting = all.filter((request) =>
-    (!person || decoded(request.path).toLowerCase().includes(person)) && (!name || (request.body ?? "").toLowerCase().includes(name)));
-  list("requests", fitting, all.length, (request) => {
+function drawRequests(personFilter, eventFilter) {
+  const all = newestFirst("request").sort((one, other) => other.at - one.at); // a delayed request is logged late
+  const matching = all.filter((request) =>
+    (!personFilter || decoded(request.path).toLowerCase().includes(personFilter)) &&
+    (!eventFilter || (request.body ?? "").toLowerCase().includes(eventFilter)));
+  drawList("requests", matching, all.length, (request) => {
     const label = request.number === copied ? "Copied" : "Copy as curl";
     const copy = element("button", { type: "button", textContent: label, disabled: request.body === null });
     copy.dataset.key = `request ${request.number}`;
     copy.addEventListener("click", () => copyCurl(request));
     const failed = request.status === null || request.status >= 300;
+    const status = { className: failed ? "name failed" : "name success", textContent: request.status ?? "no response" };
+    const attempt = { className: "warning", textContent: `attempt ${request.attempt} ` };
     return element("li", {},
       element("span", { className: "row-end" }, copy), time(request.at), " ",
-      element("span", { className: failed ? "name failed" : "name fine", textContent: request.status ?? "no answer" }), " ",
-      request.attempt > 1 ? element("span", { className: "warn", textContent: `attempt ${request.attempt} ` }) : null,
+      element("span", status), " ",
+      request.attempt > 1 ? element("span", attempt) : null,
       request.fault ? element("span", { className: "tag", textContent: `fault: ${request.fault}` }) : null,
       element("div", {}, element("code", { textContent: `${request.method} ${request.path}` })));
   });
@@ -226,23 +242,25 @@ function decoded(path) {
   }
 }
 
-// --- doing
+// --- actions
 
-function quoted(text) {
+function shellQuoted(text) {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-function curl(request) {
-  const data = request.body ? ` -H 'Content-Type: application/json' --data-raw ${quoted(request.body)}` : "";
-  return `curl --globoff --path-as-is -X ${request.method} -u "$CUSTOMERIO_SITE_ID:$CUSTOMERIO_API_KEY"${data} ${quoted(location.origin + request.path)}`;
+function curlCommand(request) {
+  const credentials = '-u "$CUSTOMERIO_SITE_ID:$CUSTOMERIO_API_KEY"';
+  const data = request.body ? ` -H 'Content-Type: application/json' --data-raw ${shellQuoted(request.body)}` : "";
+  const url = shellQuoted(location.origin + request.path);
+  return `curl --globoff --path-as-is -X ${request.method} ${credentials}${data} ${url}`;
 }
 
-let copied = null; // the number of the request whose line was copied just now
+let copied = null; // the number of the request that was copied just now
 async function copyCurl(request) {
   try {
-    await navigator.clipboard.writeText(curl(request));
+    await navigator.clipboard.writeText(curlCommand(request));
   } catch {
-    window.prompt("Copy this line:", curl(request));
+    window.prompt("Copy this command:", curlCommand(request));
     return;
   }
   copied = request.number;
@@ -255,13 +273,13 @@ async function copyCurl(request) {
 
 async function post(path, body) {
   const headers = { "Content-Type": "application/json" };
-  const reply = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => null);
-  if (!reply?.ok) say(`The sandbox refused that (${reply?.status ?? "no answer"}).`, true);
+  const response = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => null);
+  if (!response?.ok) showStatus(`The sandbox rejected the request (${response?.status ?? "no response"}).`, true);
 }
 
-function say(text, isTrouble) {
+function showStatus(text, isError) {
   byId("connection").textContent = text;
-  byId("connection").className = isTrouble ? "lost" : "";
+  byId("connection").className = isError ? "lost" : "";
 }
 
 for (const id of ["filter-person", "filter-event"]) byId(id).addEventListener("input", draw);
@@ -275,18 +293,20 @@ byId("confirm-reset").addEventListener("close", (event) => {
   event.target.returnValue = "";
 });
 
-// A hidden tab watches nothing: a browser has but six connections to one host.
+// A hidden tab disconnects, because a browser opens at most six connections to one host.
 let changes = null;
 function watch() {
   changes?.close();
   changes = null;
   if (document.hidden) return;
   changes = new EventSource("/_sandbox/changes");
-  changes.addEventListener("state", (message) => { takeState(JSON.parse(message.data)); draw(); });
-  changes.addEventListener("change", (message) => { takeChange(JSON.parse(message.data)); draw(); });
-  changes.addEventListener("faults", (message) => takeFaults(JSON.parse(message.data)));
-  changes.addEventListener("open", () => say("Live.", false));
-  changes.addEventListener("error", () => say("The sandbox does not answer. What you see is what it last said.", true));
+  changes.addEventListener("state", (message) => { applyState(JSON.parse(message.data)); draw(); });
+  changes.addEventListener("change", (message) => { applyChange(JSON.parse(message.data)); draw(); });
+  changes.addEventListener("faults", (message) => applyFaults(JSON.parse(message.data)));
+  changes.addEventListener("open", () => showStatus("Live.", false));
+  changes.addEventListener("error", () => {
+    showStatus("Connection to the sandbox lost. The page shows the last state it received.", true);
+  });
 }
 document.addEventListener("visibilitychange", watch);
 watch();

@@ -1,27 +1,18 @@
-"""The workspace's rate budget: how many requests may go to the Track API in a second."""
+"""A rate limiter for one process."""
 
 from __future__ import annotations
-
-from typing import Protocol
 
 from aiolimiter import AsyncLimiter
 
 
-class RateBudget(Protocol):
-    """Something that lets requests go, so many a second."""
+class LocalRateLimiter:
+    """Limits the requests of this process only.
 
-    async def acquire(self) -> None:
-        """Return when the next request may go. It never fails."""
-
-
-class LocalRateBudget:
-    """A budget that only this process spends.
-
-    A tenth of a second's worth may go in a burst, so that a second sees 1.1 times the budget at the most. (Requests
-    that then had to wait for a connection can still bunch up behind a stalled server.)
+    A tenth of a second's worth of requests may be sent in a burst, so that a second sees at most 1.1 times the limit.
+    (Requests that then wait for a connection can still bunch up behind a stalled server.)
 
     Args:
-        requests_per_second: the budget; fractions are allowed.
+        requests_per_second: the limit; fractions are allowed.
     """
 
     def __init__(self, requests_per_second: float) -> None:
@@ -29,5 +20,5 @@ class LocalRateBudget:
         self._limiter = AsyncLimiter(burst, time_period=burst / requests_per_second)
 
     async def acquire(self) -> None:
-        """Return when the next request may go."""
+        """Return when the next request may be sent."""
         await self._limiter.acquire()

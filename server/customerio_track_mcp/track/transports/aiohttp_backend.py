@@ -1,6 +1,6 @@
-"""Requests of httpx on the connections of aiohttp, which are kept from one request to the next.
+"""Send httpx requests over aiohttp's pooled connections.
 
-Loading aiohttp takes longer than anything else here, so `transport` loads this at the first request.
+This module is imported with the first request (see `pool.preload`), since importing aiohttp is slow.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 from aiohttp.payload import BytesPayload
 
-from customerio_track_mcp.track.transports.pool import SENDING
+from customerio_track_mcp.track.transports.httpx_trace import SENDING
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
     from aiohttp.tracing import Trace
 
-_WRITTEN_WITHOUT_WAITING: Final = 2**16
-_LONGEST_LINE: Final = 2**16  # of an answer's head, as httpx has it
+_MAX_UNTIMED_BODY_BYTES: Final = 2**16
+_MAX_HEADER_LINE_BYTES: Final = 2**16  # as in httpx
 
 
-class Exchange:
-    """Exchanges requests for responses.
+class AiohttpBackend:
+    """Sends requests and reads responses.
 
-    It keeps to a request's extensions `timeout` and `trace` (of whose events it knows `SENDING` alone), and raises
-    httpx's errors, whose text never holds a URL: an identifier stands in it.
+    It supports the request extensions `timeout` and `trace` (of whose events it reports `SENDING` only), and raises
+    httpx's errors. Their text contains no URL, because a URL contains an identifier (aiohttp's contains it:
+    https://github.com/aio-libs/aiohttp/issues/3959).
 
     Args:
         certificates: for https.
@@ -50,41 +51,42 @@ class Exchange:
             connector=_Connector(certificates),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-            auto_decompress=False,  # httpx does
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
+            auto_decompress=False,  # httpx does it
+            max_line_size=_MAX_HEADER_LINE_BYTES,
+            max_field_size=_MAX_HEADER_LINE_BYTES,
             trust_env=False,
         )
 
-    async def exchange(self, request: httpx.Request) -> httpx.Response:
-        """Send `request` and read the whole of its response. A redirect is a response too.
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send `request` and read the complete response. Redirects are returned, not followed.
 
         Raises:
-            httpx.TransportError: there is no response.
+            httpx.TransportError: no response was received.
         """
-        seconds: Mapping[str, float] = request.extensions["timeout"]
-        token = _on_the_way.set(_Errand(request))
+        timeouts: Mapping[str, float] = request.extensions["timeout"]
+        token = _pending.set(_PendingRequest(request))
         try:
             async with self._session.request(
                 request.method,
                 yarl.URL(str(request.url), encoded=True),
                 headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
-                data=_body(request.content, seconds["write"]),
+                data=_body(request.content, timeouts["write"]),
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
-                    # For what comes after an interim answer (1xx), at which aiohttp takes the other time-out away.
-                    total=seconds["connect"] + seconds["write"] + seconds["read"],
-                    connect=seconds["connect"],
-                    sock_connect=seconds["connect"],
-                    sock_read=seconds["read"],
+                    # aiohttp drops `sock_read` after an interim response (1xx); `total` covers what follows.
+                    total=timeouts["connect"] + timeouts["write"] + timeouts["read"],
+                    connect=timeouts["connect"],
+                    sock_connect=timeouts["connect"],
+                    sock_read=timeouts["read"],
                 ),
-            ) as reply:
-                content = await reply.read()
-                return httpx.Response(reply.status, headers=list(reply.raw_headers), content=content, request=request)
+            ) as response:
+                content = await response.read()
+                headers = list(response.raw_headers)
+                return httpx.Response(response.status, headers=headers, content=content, request=request)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            raise _as_httpx(error, request) from None  # aiohttp's own texts hold the URL
+            raise _to_httpx_error(error, request) from None
         finally:
-            _on_the_way.reset(token)
+            _pending.reset(token)
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -92,42 +94,49 @@ class Exchange:
 
 
 @dataclass(slots=True)
-class _Errand:
-    """A request for which aiohttp is under way."""
+class _PendingRequest:
+    """The request that aiohttp is sending in this task."""
 
     request: httpx.Request
     sending: bool = False
 
 
-_on_the_way: ContextVar[_Errand] = ContextVar("errand")
+_pending: ContextVar[_PendingRequest] = ContextVar("pending_request")
 
 
 class _Connector(aiohttp.TCPConnector):
-    """Gives a request its connection, and tells it so: it goes out at once then."""
+    """Reports `SENDING` for a request as soon as it has a connection: aiohttp writes to it right away.
+
+    It overrides `connect`, with which aiohttp's session gets a connection, and reads the state of its protocol;
+    aiohttp's public tracing has no event between the connection and the first byte. It can go when there is such an
+    event, and both issues linked below are solved.
+    """
 
     def __init__(self, certificates: SSLContext | None) -> None:
         super().__init__(limit=0, ssl=certificates or True)
         self._used = WeakSet[ResponseHandler]()
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
-        errand = _on_the_way.get()
-        if errand.sending:
-            # aiohttp would send a PUT a second time where a kept connection breaks; attempts are not its to make.
+        pending = _pending.get()
+        if pending.sending:
+            # aiohttp retries idempotent requests on a dropped connection; retrying is RetryingSender's job.
+            # https://github.com/aio-libs/aiohttp/issues/10790
             raise aiohttp.ServerDisconnectedError
         connection = await super().connect(req, traces, timeout)
-        while not self._clean(connection):
+        while not self._is_clean(connection):
             connection.close()
             connection = await super().connect(req, traces, timeout)
-        errand.sending = True
-        trace: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = errand.request.extensions.get("trace")
+        pending.sending = True
+        trace: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = pending.request.extensions.get("trace")
         if trace is not None:
-            await trace(SENDING, {"request": errand.request})
+            await trace(SENDING, {"request": pending.request})
         return connection
 
-    def _clean(self, connection: Connection) -> bool:
-        """Whether nothing has come on a kept connection since it was last used, neither its end nor an answer.
+    def _is_clean(self, connection: Connection) -> bool:
+        """Return whether nothing was received on a kept connection since its last use: no close, no stray response.
 
-        aiohttp would take an answer that nobody asked for, such as a 408 to who asks nothing, for the next one's.
+        aiohttp would take a response that was sent to an idle connection, such as a 408, for the next request's:
+        https://github.com/aio-libs/aiohttp/issues/13656
         """
         protocol = connection.protocol
         if protocol is None or protocol.transport is None:
@@ -135,10 +144,10 @@ class _Connector(aiohttp.TCPConnector):
         if protocol not in self._used:
             self._used.add(protocol)
             return True
-        return not protocol.should_close and not _readable(protocol.transport.get_extra_info("socket").fileno())
+        return not protocol.should_close and not _is_readable(protocol.transport.get_extra_info("socket").fileno())
 
 
-def _readable(descriptor: int) -> bool:
+def _is_readable(descriptor: int) -> bool:
     if sys.platform == "win32":
         return bool(select.select([descriptor], [], [], 0)[0])
     poll = select.poll()
@@ -146,8 +155,8 @@ def _readable(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
-class _TimedBytes(BytesPayload):
-    """A body for whose writing there is a time-out, which aiohttp has not."""
+class _BytesWithWriteTimeout(BytesPayload):
+    """A body with a timeout for sending it, which aiohttp lacks: https://github.com/aio-libs/aiohttp/issues/5546."""
 
     def __init__(self, content: bytes, seconds: float) -> None:
         super().__init__(content)
@@ -159,10 +168,12 @@ class _TimedBytes(BytesPayload):
 
 
 def _body(content: bytes, seconds: float) -> BytesPayload | bytes | None:
-    return _TimedBytes(content, seconds) if len(content) > _WRITTEN_WITHOUT_WAITING else content or None
+    return _BytesWithWriteTimeout(content, seconds) if len(content) > _MAX_UNTIMED_BODY_BYTES else content or None
 
 
-def _as_httpx(error: aiohttp.ClientError | OSError | UnicodeError, request: httpx.Request) -> httpx.TransportError:
+def _to_httpx_error(
+    error: aiohttp.ClientError | OSError | UnicodeError, request: httpx.Request
+) -> httpx.TransportError:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return httpx.ConnectTimeout("", request=request)
@@ -173,12 +184,12 @@ def _as_httpx(error: aiohttp.ClientError | OSError | UnicodeError, request: http
         case aiohttp.ClientConnectorError():
             return httpx.ConnectError(str(error.os_error), request=request)
         case UnicodeError():
-            return httpx.ConnectError("the host's name is none", request=request)
+            return httpx.ConnectError("invalid hostname", request=request)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return httpx.UnsupportedProtocol("", request=request)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
             return httpx.RemoteProtocolError(type(error).__name__, request=request)
-        case TimeoutError():  # of the whole, or of writing
+        case TimeoutError():  # of the request as a whole, or of sending
             return httpx.WriteTimeout("", request=request)
         case OSError(errno=int(number)) if number > 0:
             return httpx.ReadError(os.strerror(number), request=request)

@@ -1,53 +1,56 @@
-"""The way of an `httpx.Request` to the Track API and of its response back.
+"""Choose the httpx transport: aiohttp's connections, or httpx's own through a proxy.
 
-httpx's own pool looks through all its connections at each step of each request; with 32 requests in flight that is most
-of what a request costs (docs/performance.md has the figures). So the connections are aiohttp's, and httpx stays what
-everything else speaks. Through a proxy, of which aiohttp knows fewer kinds, requests go httpx's own way.
+httpx's own pool searches all its connections at each step of each request; with 32 requests in flight that is most of
+what a request costs (docs/performance.md; https://github.com/encode/httpx/issues/3215). So the connections are
+aiohttp's, behind httpx's interface, until https://github.com/encode/httpcore/pull/1035 or the like is released. Through
+a proxy, where aiohttp supports fewer kinds, httpx's own transport is used.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
 
-from customerio_track_mcp.track.regions import is_loopback
+from customerio_track_mcp.track.loopback import is_loopback
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from customerio_track_mcp.track.transports.aiohttp_backend import Exchange
-
-SENDING: Final = "http11.send_request_headers.started"
-"""What a transport of httpx tells a request's `trace` the moment before the first byte goes out."""
+    from customerio_track_mcp.track.transports.aiohttp_backend import AiohttpBackend
 
 
-def transport_to(base_url: str, max_connections: int) -> httpx.AsyncBaseTransport:
-    """The transport for requests to `base_url`, as the environment's settings for proxies and certificates have it.
+def create_transport(base_url: str, max_connections: int) -> httpx.AsyncBaseTransport:
+    """Create the transport for `base_url`, following the proxy and certificate variables of the environment.
 
     Args:
         base_url: the Track API's base URL.
-        max_connections: how many requests may be on the wire at a time.
+        max_connections: maximum number of concurrent requests.
 
     Raises:
-        ImportError, OSError, ValueError: those settings can't be used.
+        ImportError, OSError, ValueError: those variables cannot be used.
     """
     url = httpx.URL(base_url)
-    # Where the environment names some, they are read now, to tell at the start what is wrong with them.
+    # Certificates that the environment names are read now, so that an error is reported at startup.
     named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
     certificates = httpx.create_ssl_context() if named and url.scheme == "https" else None
-    if proxy := _proxy_to(url):
+    if proxy := _proxy_for(url):
         limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
         return httpx.AsyncHTTPTransport(verify=certificates or True, proxy=proxy, limits=limits)
-    return KeptConnections(certificates, max_connections)
+    return PooledTransport(certificates, max_connections)
 
 
-def _proxy_to(url: httpx.URL) -> str | None:
-    # A proxy named in the environment has no way to this machine's own loopback.
+def preload() -> None:
+    """Import aiohttp now rather than with the first request; it takes longer than all other imports together."""
+    import customerio_track_mcp.track.transports.aiohttp_backend  # noqa: F401
+
+
+def _proxy_for(url: httpx.URL) -> str | None:
+    # A proxy cannot reach this machine's loopback.
     if is_loopback(url.host) or proxy_bypass(url.host):
         return None
     proxies = getproxies()
@@ -55,56 +58,56 @@ def _proxy_to(url: httpx.URL) -> str | None:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
-class KeptConnections(httpx.AsyncBaseTransport):
-    """Connections that are kept from one request to the next; see `Exchange` for what it knows of httpx.
+class PooledTransport(httpx.AsyncBaseTransport):
+    """httpx transport backed by an aiohttp connection pool.
 
     Args:
-        certificates: for https; None for those that httpx brings along.
-        max_connections: how many requests may be on the wire at a time.
+        certificates: for https; None for those that httpx uses.
+        max_connections: maximum number of concurrent requests.
     """
 
     def __init__(self, certificates: SSLContext | None, max_connections: int) -> None:
         self._certificates = certificates
-        self._free = anyio.CapacityLimiter(max_connections)
-        self._exchange: Exchange | None = None
+        self._slots = anyio.CapacityLimiter(max_connections)
+        self._backend: AiohttpBackend | None = None
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send `request` and read the whole of its response.
+        """Send `request` and read the complete response.
 
         Raises:
-            httpx.TransportError: there is no response.
+            httpx.TransportError: no response was received.
         """
         if self._closed:
             raise httpx.ConnectError("the client is closed", request=request)
-        exchange = self._exchange or self._open(request.url.scheme)
+        backend = self._backend or self._create_backend(request.url.scheme)
         try:
-            self._free.acquire_on_behalf_of_nowait(request)
+            self._slots.acquire_on_behalf_of_nowait(request)
         except anyio.WouldBlock:
-            await self._wait_for_a_free_one(request)
+            await self._wait_for_slot(request)
         try:
-            return await exchange.exchange(request)
+            return await backend.send(request)
         finally:
-            self._free.release_on_behalf_of(request)
+            self._slots.release_on_behalf_of(request)
 
     async def aclose(self) -> None:
-        """Close every connection. No request gets one afterwards."""
+        """Close every connection. Later requests fail."""
         self._closed = True
-        if self._exchange is not None:
-            await self._exchange.aclose()
+        if self._backend is not None:
+            await self._backend.aclose()
 
-    def _open(self, scheme: str) -> Exchange:
-        from customerio_track_mcp.track.transports.aiohttp_backend import Exchange
+    def _create_backend(self, scheme: str) -> AiohttpBackend:
+        from customerio_track_mcp.track.transports.aiohttp_backend import AiohttpBackend
 
         if scheme == "https" and self._certificates is None:
             self._certificates = httpx.create_ssl_context()
-        self._exchange = Exchange(self._certificates)
-        return self._exchange
+        self._backend = AiohttpBackend(self._certificates)
+        return self._backend
 
-    async def _wait_for_a_free_one(self, request: httpx.Request) -> None:
-        seconds: Mapping[str, float] = request.extensions["timeout"]
+    async def _wait_for_slot(self, request: httpx.Request) -> None:
+        timeouts: Mapping[str, float] = request.extensions["timeout"]
         try:
-            with anyio.fail_after(seconds["pool"]):
-                await self._free.acquire_on_behalf_of(request)
+            with anyio.fail_after(timeouts["pool"]):
+                await self._slots.acquire_on_behalf_of(request)
         except TimeoutError:
             raise httpx.PoolTimeout("", request=request) from None

@@ -1,6 +1,6 @@
-"""What a request carries about somebody: attributes of a person, data of an event.
+"""Validate and encode what a request contains about a person: attributes, and event data.
 
-Both are checked as they are encoded, so that what was measured is what is sent.
+Values are measured in the encoding in which they are sent.
 """
 
 from __future__ import annotations
@@ -8,47 +8,48 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from customerio_track_mcp.track.errors import Problem
-from customerio_track_mcp.track.validation.identifiers import text_problems, utf8_size
 from customerio_track_mcp.track.validation.limits import (
     ATTRIBUTE_NAME_BYTES,
     ATTRIBUTE_VALUE_BYTES,
     ATTRIBUTES_PER_CALL,
     EVENT_DATA_BYTES,
 )
+from customerio_track_mcp.track.validation.text import LONE_SURROGATE, shorten, text_problems, utf8_size
 
-_DEEPEST_SEARCH = 50
-_LONGEST_INTEGER_BITS = 14_000  # Python writes down integers of up to 4300 digits
+_MAX_SEARCH_DEPTH: Final = 50
+_MAX_INTEGER_BITS: Final = 14_000  # Python prints integers of up to 4300 digits
 
 
 def encode(value: object) -> bytes:
-    """`value` as compact JSON in UTF-8, the form in which everything is sent.
+    """Return `value` as compact JSON in UTF-8, the form in which everything is sent.
 
     Raises:
-        ValueError: it holds NaN, an infinity, a lone surrogate, an integer too long for Python to write down,
-            or refers to itself.
-        TypeError: it holds something that JSON has no form for.
+        ValueError: it contains NaN, an infinity, a lone surrogate, an integer too long for Python to print, or a
+            reference to itself.
+        TypeError: it contains something that JSON cannot represent.
         RecursionError: it is nested too deeply.
     """
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def attributes_problems(parameter: str, attributes: Mapping[str, object], others: int) -> list[Problem]:
-    """What is wrong with a person's `attributes`.
+    """Validate a person's `attributes`.
 
     Args:
-        parameter: the name to give the problems.
+        parameter: the name to report.
         attributes: names and values; None clears an attribute.
-        others: how many further attributes the same call carries, such as `email`.
+        others: how many further attributes the same call contains, such as `email`.
     """
     problems: list[Problem] = []
     if len(attributes) + others > ATTRIBUTES_PER_CALL:
         problems.append(
             Problem(
                 parameter,
-                f"holds {len(attributes)} attributes; with email and created_at at most {ATTRIBUTES_PER_CALL} "
-                "are allowed in one call, so send the rest in another",
+                f"contains {len(attributes)} attributes; the maximum is {ATTRIBUTES_PER_CALL} per call, including "
+                "email and created_at; pass the rest in another call",
             )
         )
     for name, value in attributes.items():
@@ -59,27 +60,21 @@ def attributes_problems(parameter: str, attributes: Mapping[str, object], others
 
 
 def event_data_problems(parameter: str, data: Mapping[str, object]) -> list[Problem]:
-    """What is wrong with an event's `data`."""
+    """Validate an event's `data`."""
     problems = [problem for name in data for problem in _name_problems(parameter, name)]
     size = _json_size(data)
     if isinstance(size, str):
-        problems.append(Problem(_place_of_fault(parameter, data), size))
+        problems.append(Problem(_path_to_fault(parameter, data), size))
     elif size > EVENT_DATA_BYTES:
-        told = f"is {size} bytes of JSON; at most {EVENT_DATA_BYTES} bytes are allowed in one event"
-        problems.append(Problem(parameter, told))
+        text = f"is {size} bytes of JSON; the maximum is {EVENT_DATA_BYTES} bytes per event"
+        problems.append(Problem(parameter, text))
     return problems
 
 
 def _name_problems(parameter: str, name: str) -> list[Problem]:
     if name.strip() and name != name.strip():
-        return [Problem(f"{parameter} name {shorten(name)!r}", "has white space around it; take it away")]
+        return [Problem(f"{parameter} name {shorten(name)!r}", "has surrounding whitespace; remove it")]
     return []
-
-
-def shorten(text: str, most: int = 40) -> str:
-    """`text` cut to `most` characters for use in a message, with what can't be shown replaced."""
-    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text[: most + 1])
-    return printable if len(printable) <= most else printable[: most - 1] + "…"
 
 
 def _attribute_value_problems(place: str, value: object) -> list[Problem]:
@@ -90,31 +85,31 @@ def _attribute_value_problems(place: str, value: object) -> list[Problem]:
     else:
         size = _json_size(value)
     if isinstance(size, str):
-        return [Problem(_place_of_fault(place, value), size)]
+        return [Problem(_path_to_fault(place, value), size)]
     if size > ATTRIBUTE_VALUE_BYTES:
-        return [Problem(place, f"is {size} bytes long; at most {ATTRIBUTE_VALUE_BYTES} bytes are allowed per value")]
+        return [Problem(place, f"is {size} bytes long; the maximum is {ATTRIBUTE_VALUE_BYTES} bytes per value")]
     return []
 
 
 def _json_size(value: object) -> int | str:
-    """The bytes of `value` as JSON, or what keeps it from being JSON."""
+    """Return the size of `value` in bytes of JSON, or why it is not valid JSON."""
     try:
         return len(encode(value))
     except UnicodeEncodeError:
-        return "holds a lone surrogate, which is no character; send valid Unicode text"
+        return LONE_SURROGATE
     except RecursionError:
         return "is nested too deeply; flatten it"
     except (TypeError, ValueError):
-        return "is no JSON value; NaN, Infinity and numbers of thousands of digits are not allowed, null is"
+        return "is not a JSON value; NaN, Infinity and numbers of thousands of digits are not accepted, null is"
 
 
-def _place_of_fault(place: str, value: object) -> str:
-    """The path to the first part of `value` that is not JSON in itself, or `place` where no one part is."""
+def _path_to_fault(place: str, value: object) -> str:
+    """Return the path to the first part of `value` that is not valid JSON by itself; `place` if there is none."""
     return next(_faults(place, value, depth=0), place)
 
 
 def _faults(place: str, value: object, depth: int) -> Iterator[str]:
-    if depth > _DEEPEST_SEARCH:
+    if depth > _MAX_SEARCH_DEPTH:
         return
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -133,7 +128,7 @@ def _is_json_scalar(value: object) -> bool:
         case bool() | None:
             return True
         case int():
-            return value.bit_length() < _LONGEST_INTEGER_BITS
+            return value.bit_length() < _MAX_INTEGER_BITS
         case float():
             return math.isfinite(value)
         case _:

@@ -1,8 +1,7 @@
-"""The limits that the vendor documents for the Track API v1, each in the unit it is documented in.
+"""The limits that the vendor documents for the Track API v1, each in the documented unit.
 
-The Track API checks little: over most of these limits it answers 200 and drops what it was sent. They are
-therefore checked here, before anything is sent. Bytes are bytes of UTF-8. Source: docs.customer.io, "Limits"
-and the Track API reference.
+The Track API validates little: beyond most of these limits it answers 200 and drops what it was sent, so they are
+checked before sending. Bytes are bytes of UTF-8. Source: docs.customer.io, "Limits", and the Track API reference.
 """
 
 from __future__ import annotations
@@ -10,18 +9,18 @@ from __future__ import annotations
 from typing import Final
 
 IDENTIFIER_BYTES: Final = 150
-"""A person's identifier: an id, or whatever else stands in its place in a path."""
+"""A person's identifier in a path: an id, an email address or a cio_id."""
 
 EMAIL_BYTES: Final = 254
-"""An email address: not the vendor's own figure but that of RFC 5321 (section 4.5.3.1.3, less the brackets)."""
+"""An email address. Not the vendor's figure but that of RFC 5321 (section 4.5.3.1.3, without the brackets)."""
 
 ATTRIBUTE_NAME_BYTES: Final = 150
 
 ATTRIBUTE_VALUE_BYTES: Final = 1000
-"""An attribute's value: a string's own bytes, any other value's bytes as JSON."""
+"""An attribute's value: the bytes of a string; for any other value, the bytes of its JSON."""
 
 ATTRIBUTES_PER_CALL: Final = 300
-"""Attributes in one identify call, `email` and `created_at` among them."""
+"""Attributes in one identify call, including `email` and `created_at`."""
 
 EVENT_NAME_BYTES: Final = 100
 

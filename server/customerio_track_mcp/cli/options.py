@@ -1,0 +1,93 @@
+"""The options of each command, as the parser returns them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoOptions:
+    """Options of a command that has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxPageOptions:
+    """What can be chosen for every sandbox, embedded or alone.
+
+    Attributes:
+        data: the file that keeps its state; None for memory only.
+        open: whether to open its page in the browser.
+    """
+
+    data: Path | None = None
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StdioOptions(SandboxPageOptions):
+    """Options of `stdio`.
+
+    Attributes:
+        sandbox: whether calls go to an embedded sandbox.
+    """
+
+    sandbox: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions(StdioOptions):
+    """Options of `http`.
+
+    Attributes:
+        host: the address to listen on.
+        port: 0 for any free port.
+        workers: the number of processes behind the port.
+        allow_unauthenticated: whether a non-loopback address is allowed without authentication.
+    """
+
+    host: str
+    port: int
+    workers: int
+    allow_unauthenticated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxOptions(SandboxPageOptions):
+    """Options of `sandbox`.
+
+    Attributes:
+        host: the address to listen on.
+        port: 0 for any free port.
+    """
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenOptions:
+    """Options of `token`.
+
+    Attributes:
+        name: the caller that the token is for.
+    """
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerOptions:
+    """What a worker process of `http` cannot read from the environment.
+
+    Attributes:
+        host: the address that the supervisor listens on.
+        workers: the number of workers, which divide the rate limit.
+        descriptor: the file descriptor of the listening socket.
+        sandbox_url: the supervisor's embedded sandbox; None for the workspace in the settings.
+    """
+
+    host: str
+    workers: int
+    descriptor: int
+    sandbox_url: str | None

@@ -1,0 +1,58 @@
+"""One of several worker processes of `http`, started by the supervisor and by nobody else.
+
+    python -m customerio_track_mcp.cli.worker OPTIONS
+
+`OPTIONS` is a `WorkerOptions` as JSON. Everything else comes from the environment, as in the supervisor.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+
+from customerio_track_mcp.cli.options import WorkerOptions
+from customerio_track_mcp.module_loading import loading
+
+
+def main(argument: str) -> int:
+    """Serve until the supervisor stops it.
+
+    Args:
+        argument: a `WorkerOptions` as JSON.
+
+    Returns:
+        The exit status: 0 for success, 2 for an invalid setting.
+    """
+    with loading():
+        import anyio
+
+        from customerio_track_mcp.cli.commands import run_reporting_settings_errors
+
+    def run() -> int:
+        anyio.run(_serve, WorkerOptions(**json.loads(argument)))
+        return 0
+
+    return run_reporting_settings_errors(run)
+
+
+async def _serve(options: WorkerOptions) -> None:
+    from customerio_track_mcp.cli.http import run_service
+    from customerio_track_mcp.cli.upstream import sandbox_upstream, settings_upstream
+    from customerio_track_mcp.http.auth.authenticator import Authenticator
+    from customerio_track_mcp.http.service import Service
+    from customerio_track_mcp.http.supervisor import notify_supervisor, signals_from_supervisor
+    from customerio_track_mcp.instrumentation.logs import configure_logging
+    from customerio_track_mcp.settings.http import HttpSettings
+
+    http_settings = HttpSettings.from_environment()
+    authenticator = Authenticator(http_settings)
+    upstream = sandbox_upstream(options.sandbox_url) if options.sandbox_url else settings_upstream()
+    configure_logging(upstream.settings.log_level, upstream.settings.log_format)
+    service = Service(upstream, http_settings, authenticator, options.host, processes=options.workers)
+    with socket.socket(fileno=options.descriptor) as listener:
+        await run_service(service, listener, notify_supervisor, signals_from_supervisor)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1]))

@@ -1,0 +1,86 @@
+"""Timeouts against slow clients, which uvicorn lacks.
+
+A client has a limited time to send a request's head, to send the rest of a request that was answered before it was
+complete, and to receive a response. (For the body of a request that is being read, see `middleware.body_timeout`.)
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+def timeout_protocol(seconds: float) -> type[H11Protocol]:
+    """Return uvicorn's HTTP protocol class with these timeouts.
+
+    It overrides internal methods of `H11Protocol` and reads its h11 connection state, since uvicorn has no option for
+    them. It can go when uvicorn times out a request's head (https://github.com/Kludex/uvicorn/issues/157) and a
+    response that is not received.
+
+    Args:
+        seconds: for each of them.
+    """
+
+    class TimeoutH11Protocol(H11Protocol):
+        _read_timer: asyncio.TimerHandle | None = None
+        _write_timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._update_read_timer()
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self._update_read_timer()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            self._update_read_timer()
+            if self.transport.get_write_buffer_size():
+                self._start_write_timer()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._start_write_timer()
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._cancel_write_timer()
+            if self.transport.get_write_buffer_size():
+                self._start_write_timer()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            self._cancel_read_timer()
+            self._cancel_write_timer()
+
+        def _update_read_timer(self) -> None:
+            state = self.conn.their_state
+            responded = self.cycle is not None and self.cycle.response_complete
+            if state is not h11.IDLE and not (state is h11.SEND_BODY and responded):
+                self._cancel_read_timer()
+            elif self._read_timer is None and not self.transport.is_closing():
+                self._read_timer = self.loop.call_later(seconds, self.transport.close)
+
+        def _cancel_read_timer(self) -> None:
+            if self._read_timer is not None:
+                self._read_timer.cancel()
+                self._read_timer = None
+
+        def _start_write_timer(self) -> None:
+            if self._write_timer is None:
+                self._write_timer = self.loop.call_later(seconds, self._on_write_timeout)
+
+        def _on_write_timeout(self) -> None:
+            self._write_timer = None
+            if self.transport.get_write_buffer_size():
+                self.transport.abort()
+
+        def _cancel_write_timer(self) -> None:
+            if self._write_timer is not None:
+                self._write_timer.cancel()
+                self._write_timer = None
+
+    return TimeoutH11Protocol

@@ -1,0 +1,26 @@
+"""How a process loads its modules: without garbage collection, and with the propagators of OpenTelemetry set first."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Load modules in this block.
+
+    Modules live as long as the process, so garbage collection is off while they load, and skips them afterwards. Code
+    that loads more later freezes again before it serves.
+    """
+    # Of what a caller can send along, accept the trace only: baggage would be kept, and logged if it is malformed.
+    # OpenTelemetry reads this once, when the MCP SDK imports it.
+    os.environ["OTEL_PROPAGATORS"] = "tracecontext"
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()

@@ -1,0 +1,36 @@
+"""Text: its size in UTF-8, what makes it invalid, and how it is shown in a message."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from customerio_track_mcp.track.errors import Problem
+
+LONE_SURROGATE: Final = "contains a lone surrogate, which is not a valid character; pass valid Unicode text"
+
+
+def utf8_size(text: str) -> int | None:
+    """Return the size of `text` in bytes of UTF-8; None if it contains a lone surrogate, which UTF-8 cannot encode."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return None
+
+
+def text_problems(parameter: str, text: str, max_bytes: int) -> list[Problem]:
+    """Validate `text`, which must not be blank, nor longer than `max_bytes` bytes of UTF-8."""
+    if not text.strip():
+        return [Problem(parameter, f"is blank; pass 1 to {max_bytes} bytes of text")]
+    size = utf8_size(text)
+    if size is None:
+        return [Problem(parameter, LONE_SURROGATE)]
+    if size > max_bytes:
+        return [Problem(parameter, f"is {size} bytes long; the maximum is {max_bytes} bytes of UTF-8")]
+    return []
+
+
+def shorten(text: str, max_characters: int = 40) -> str:
+    """Return `text` cut to `max_characters` for a message, with unprintable characters replaced."""
+    head = text[: max_characters + 1]
+    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in head)
+    return printable if len(printable) <= max_characters else printable[: max_characters - 1] + "…"

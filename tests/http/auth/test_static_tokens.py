@@ -1,0 +1,226 @@
+"""Static bearer tokens: which are accepted, what they allow, and how their entries are parsed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+
+import httpx
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+
+from customerio_track_mcp.http.auth.static_tokens import StaticTokens, new_token
+from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.settings.base import SettingsError
+from tests.support.http_service import (
+    HEADERS,
+    OTHER_TOKEN,
+    PING,
+    TOKEN,
+    TOOLS_LIST,
+    bearer,
+    call,
+    message_in,
+    payload_in,
+    running_service,
+)
+
+DIGEST = f"sha256:{hashlib.sha256(TOKEN.encode()).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status"),
+    [
+        (f"Bearer {TOKEN}", 200),
+        (f"bearer {TOKEN}", 200),
+        (f"Bearer {OTHER_TOKEN}", 401),
+        (f"Bearer {TOKEN[:-1]}", 401),
+        (f"Bearer {TOKEN}x", 401),
+        ("Bearer", 401),
+        ("Bearer \xff\xfe", 401),
+        (f"Basic {TOKEN}", 401),
+        (TOKEN, 401),
+        (f"Bearer {DIGEST}", 401),
+        (None, 401),
+    ],
+)
+@pytest.mark.parametrize("entry", [f"ann {TOKEN}", f"ann {DIGEST}"])
+async def test_only_the_exact_token_is_accepted(
+    sandbox: RunningSandbox, entry: str, authorization: str | None, status: int
+) -> None:
+    headers = [(b"Authorization", authorization.encode("latin-1"))] if authorization is not None else []
+    async with running_service(sandbox.url, tokens=entry) as http:
+        response = await http.post("/mcp", json=call(), headers=headers)
+    assert response.status_code == status
+    if status == 401:
+        assert response.headers["www-authenticate"].startswith("Bearer ")
+        assert not list(sandbox.workspace.events)
+
+
+async def test_token_in_the_url_is_not_accepted(sandbox: RunningSandbox) -> None:
+    async with running_service(sandbox.url, tokens=f"ann {TOKEN}") as http:
+        assert (await http.post("/mcp", params={"access_token": TOKEN}, json=PING)).status_code == 401
+
+
+async def test_sdk_client_can_use_a_token(sandbox: RunningSandbox) -> None:
+    async with (
+        running_service(sandbox.url, tokens=f"ann {TOKEN}") as http,
+        create_mcp_http_client(headers={"Authorization": f"Bearer {TOKEN}"}) as http_client,
+        Client(streamable_http_client(f"{http.base_url}/mcp", http_client=http_client)) as client,
+    ):
+        result = await client.call_tool("create_or_update_customer", {"customer_id": "1", "email": "ann@example.com"})
+        assert result.structured_content["success"]
+
+
+async def test_scopes_limit_which_tools_are_listed_and_called(sandbox: RunningSandbox) -> None:
+    tokens = f"ann {TOKEN}, shop {OTHER_TOKEN} events:write"
+    async with running_service(sandbox.url, tokens=tokens) as http:
+        listed = [
+            message_in(await http.post("/mcp", json=TOOLS_LIST, headers=bearer(token)))["result"]["tools"]
+            for token in (TOKEN, OTHER_TOKEN)
+        ]
+        assert [len(tools) for tools in listed] == [3, 1]
+        assert listed[1][0]["name"] == "send_event"
+        response = await http.post(
+            "/mcp",
+            json=call("create_or_update_customer", customer_id="1", email="ann@example.com"),
+            headers=bearer(OTHER_TOKEN),
+        )
+        assert message_in(response)["result"]["isError"]
+        error = payload_in(response)["error"]
+        assert error.startswith(
+            "Nothing was sent. 403: this caller may not use create_or_update_customer; it may use: send_event. "
+            "To use more, the caller's token needs these scopes: customers:write, segments:write."
+        )
+        assert not list(sandbox.workspace.people)
+        assert payload_in(await http.post("/mcp", json=call(), headers=bearer(OTHER_TOKEN)))["success"]
+
+
+async def test_changed_file_is_read_again(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"# name and token\nann {TOKEN}\n", encoding="utf-8")
+
+    async def status(http: httpx.AsyncClient, token: str) -> int:
+        return (await http.post("/mcp", json=PING, headers=bearer(token))).status_code
+
+    async with running_service(sandbox.url, tokens_file=file) as http:
+        assert [await status(http, token) for token in (TOKEN, OTHER_TOKEN)] == [200, 401]
+        # A rotation: both tokens are valid for a while, then the old one is revoked.
+        file.write_text(f"ann {TOKEN}\nann {OTHER_TOKEN}  # new\n", encoding="utf-8")
+        assert [await status(http, token) for token in (TOKEN, OTHER_TOKEN)] == [200, 200]
+        # A secret store replaces the file by another one, here of the same size.
+        (tmp_path / "new").write_text(f"ann {OTHER_TOKEN}\nbob {'b' * len(TOKEN)}  # new\n", encoding="utf-8")
+        (tmp_path / "new").replace(file)
+        assert [await status(http, token) for token in (TOKEN, OTHER_TOKEN)] == [401, 200]
+
+
+async def test_invalid_line_revokes_its_token_and_missing_file_revokes_all(
+    sandbox: RunningSandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"ann {TOKEN}\nbob {OTHER_TOKEN}\n", encoding="utf-8")
+    async with running_service(sandbox.url, tokens_file=file) as http:
+        file.write_text(f"ann {TOKEN}\nbob short\n", encoding="utf-8")
+        for token, status in ((TOKEN, 200), (OTHER_TOKEN, 401)):
+            assert (await http.post("/mcp", json=PING, headers=bearer(token))).status_code == status
+        problems = [vars(record)["problem"] for record in caplog.records if "problem" in vars(record)]
+        assert problems == [
+            "CUSTOMERIO_HTTP_TOKENS_FILE: line 2 has a token of fewer than 32 characters, which can be guessed"
+        ]
+        file.unlink()
+        with caplog.at_level(logging.ERROR):
+            for _ in range(2):
+                assert (await http.post("/mcp", json=PING, headers=bearer(TOKEN))).status_code == 401
+        assert [record.message for record in caplog.records].count(
+            "tokens file can't be read: none of its tokens is valid"
+        ) == 1
+        file.write_text(f"ann {TOKEN}\n", encoding="utf-8")
+        assert (await http.post("/mcp", json=PING, headers=bearer(TOKEN))).status_code == 200
+    assert TOKEN not in caplog.text
+
+
+async def test_added_invalid_line_is_logged_once_although_no_token_changes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"ann {TOKEN}\n", encoding="utf-8")
+    tokens = StaticTokens(None, file)
+    file.write_text(f"ann {TOKEN}\nbob short\n", encoding="utf-8")
+    for _ in range(3):
+        assert tokens.verify(TOKEN) is not None
+    problems = [record for record in caplog.records if record.getMessage() == "tokens file: a line was left out"]
+    assert len(problems) == 1
+
+
+def test_change_that_keeps_size_and_mtime_is_noticed(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"ann {TOKEN}\n", encoding="utf-8")
+    long_ago = (1_000_000_000, 1_000_000_000)
+    os.utime(file, ns=long_ago)
+    tokens = StaticTokens(None, file)
+    assert tokens.verify(TOKEN) is not None
+    with file.open("r+", encoding="utf-8") as opened:
+        opened.write(f"ann {TOKEN[::-1]}")
+    os.utime(file, ns=long_ago)
+    assert tokens.verify(TOKEN) is None
+    assert tokens.verify(TOKEN[::-1]) is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", "contains no token"),
+        (" , ", "contains no token"),
+        ("ann", "entry 1 has no token after the name"),
+        ("ann short", "entry 1 has a token of fewer than 32 characters"),
+        (f"ann {TOKEN}, an/n {TOKEN}", "entry 2 must start with a name of letters, digits"),
+        ("ann sha256:abc", "entry 1 has an invalid digest: expected 64 hexadecimal digits"),
+        (
+            f"ann {TOKEN} events:read",
+            "entry 1 contains 1 unknown scopes after the token; the scopes are customers:write",
+        ),
+    ],
+)
+def test_invalid_entries_are_reported_without_the_token(given: str, expected: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        StaticTokens(given, None)
+    (problem,) = raised.value.problems
+    assert expected in problem
+    assert TOKEN not in problem
+    assert "short" not in problem
+
+
+def test_unreadable_file_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"CUSTOMERIO_HTTP_TOKENS_FILE: cannot be read \(FileNotFoundError\)"):
+        StaticTokens(None, tmp_path / "none")
+
+
+def test_tokens_are_not_kept_in_memory() -> None:
+    tokens = StaticTokens(f"ann {TOKEN}", None)
+    access = tokens.verify(TOKEN)
+    assert access is not None
+    assert (access.client_id, access.token) == ("ann", "")
+    assert TOKEN not in str([vars(tokens), [str(entry) for entry in tokens._given]])
+
+
+def test_new_token_is_accepted_for_its_digest() -> None:
+    token, digest = new_token()
+    tokens = StaticTokens(f"ann {digest}", None)
+    assert tokens.verify(token) is not None
+    assert tokens.verify(digest) is None
+
+
+async def test_metrics_need_their_own_scope(sandbox: RunningSandbox) -> None:
+    tokens = f"ann {TOKEN}, prometheus {OTHER_TOKEN} metrics:read"
+    async with running_service(sandbox.url, tokens=tokens) as http:
+        statuses = [
+            (await http.get("/metrics", headers=headers)).status_code
+            for headers in (HEADERS, bearer(TOKEN), bearer(OTHER_TOKEN))
+        ]
+        assert statuses == [401, 403, 200]
+        response = await http.post("/mcp", json=TOOLS_LIST, headers=bearer(OTHER_TOKEN))
+        assert message_in(response)["result"]["tools"] == []

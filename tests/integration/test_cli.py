@@ -1,0 +1,148 @@
+"""The command as a subprocess: version, invalid settings, the sandbox alone, the demo."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from customerio_track_mcp import __version__
+from tests.support.messages import INITIALIZE
+from tests.support.process import COMMAND, environment, run, running, url_from_stderr
+
+
+def test_version() -> None:
+    process = run("--version")
+    assert (process.returncode, process.stdout) == (0, f"customerio-track-mcp {__version__}\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["stdio"], ["http"], ["check"]])
+def test_invalid_settings_prevent_startup_with_one_line_each_and_status_2(arguments: list[str]) -> None:
+    process = run(*arguments, env=environment(region="mars"))
+    assert process.returncode == 2
+    assert process.stdout == ""
+    lines = process.stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith("customerio-track-mcp: CUSTOMERIO_API_KEY is not set")
+    assert lines[1].startswith("customerio-track-mcp: CUSTOMERIO_REGION: ")
+
+
+def test_invalid_usage_prints_no_traceback() -> None:
+    process = run("serve")
+    assert process.returncode == 2
+    assert "usage: customerio-track-mcp" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_server_starts_without_a_site_id_and_reports_it() -> None:
+    process = run(env=environment(api_key="key"))
+    assert process.returncode == 0
+    assert "CUSTOMERIO_SITE_ID is not set" in process.stderr
+
+
+def test_check_reports_an_unreachable_track_api() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    process = run("check", env=environment(api_key="site:key", track_url=f"http://127.0.0.1:{port}", max_attempts="1"))
+    assert process.returncode == 1
+    assert "No connection to the Track API" in process.stdout
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_sandbox_runs_alone_until_it_is_stopped(stop: signal.Signals) -> None:
+    with running("sandbox", "--port", "0") as process:
+        state_url = url_from_stderr(process, "sandbox Track API at") + "/_sandbox/state"
+        assert httpx.get(state_url, trust_env=False).json()["people"] == []
+        process.send_signal(stop)
+        assert process.wait(timeout=10) == 0
+
+
+def test_embedded_sandbox_avoids_a_port_in_use_and_its_url_is_in_the_instructions() -> None:
+    request = json.dumps(INITIALIZE) + "\n"
+    with running("sandbox", "--port", "8765") as sandbox:
+        assert sandbox.stderr is not None
+        sandbox.stderr.readline()
+        process = run("--sandbox", stdin=request)
+    (url,) = re.findall(r"sandbox Track API at (http://127\.0\.0\.1:\d+) ", process.stderr)
+    assert not url.endswith(":8765")
+    instructions = json.loads(process.stdout)["result"]["instructions"]
+    assert instructions.endswith(f"This is a sandbox without real data: watch what arrives at {url}")
+
+
+def test_sandbox_on_a_non_loopback_address_warns() -> None:
+    with running("sandbox", "--host", "0.0.0.0", "--port", "0") as process:
+        assert process.stderr is not None
+        assert "WARNING: --host 0.0.0.0 lets others on the network see and change" in process.stderr.readline()
+
+
+@pytest.mark.parametrize("arguments", [["--sandbox"], ["sandbox", "--port", "0"]])
+@pytest.mark.parametrize("open_page", [True, False])
+def test_page_is_opened_with_the_option_only(tmp_path: Path, arguments: list[str], open_page: bool) -> None:
+    script = tmp_path / "browser"
+    script.write_text(f'#!/bin/sh\necho noise\nprintf %s "$1" > {tmp_path}/half && mv {tmp_path}/half {tmp_path}/url\n')
+    script.chmod(0o755)
+    settings = environment() | {"BROWSER": str(script)}
+    with running(*arguments, *(["--open"] if open_page else []), env=settings) as process:
+        url = url_from_stderr(process, "sandbox Track API at")
+        opened = tmp_path / "url"
+        while open_page and not opened.exists():
+            os.sched_yield()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        if arguments == ["--sandbox"]:
+            process.stdin.close()
+        else:
+            process.terminate()
+        assert process.wait(timeout=10) == 0
+        assert process.stdout.read() == ""
+    assert opened.exists() is open_page
+    assert not open_page or opened.read_text() == url
+
+
+def test_sandbox_on_a_port_in_use_is_reported() -> None:
+    with running("sandbox", "--port", "0") as sandbox:
+        port = httpx.URL(url_from_stderr(sandbox, "sandbox Track API at")).port
+        process = run("sandbox", "--port", str(port))
+    assert process.returncode == 1
+    assert f"cannot listen on 127.0.0.1 port {port}: " in process.stderr
+
+
+def test_sandbox_is_called_without_the_credentials_of_the_environment() -> None:
+    real = environment(api_key="real-key", site_id="real-site", track_url="https://gateway.example")
+    call = {"name": "send_event", "arguments": {"customer_id": "1", "event_name": "bought"}}
+    messages = [INITIALIZE, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}]
+    process = run("--sandbox", stdin="".join(json.dumps(message) + "\n" for message in messages), env=real)
+    assert json.loads(process.stdout.splitlines()[1])["result"]["structuredContent"]["success"]
+
+
+@pytest.mark.parametrize(("command", "proxy"), [("stdio", "socks5://127.0.0.1:1"), ("check", "nonsense://")])
+def test_unusable_proxy_is_reported(command: str, proxy: str) -> None:
+    settings = environment(api_key="site:key") | {"ALL_PROXY": proxy}
+    process = run(command, env=settings)
+    assert process.returncode == 2
+    assert "the HTTP client cannot be set up" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("redirection", ["<&-", ">&-"])
+def test_closed_standard_streams_are_reported(redirection: str) -> None:
+    shell = f"exec {shlex.join(COMMAND)} --sandbox {redirection}"
+    process = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 2
+    assert "standard input and standard output must be open" in process.stderr
+
+
+def test_demo_prints_no_traceback_if_nobody_reads_its_output() -> None:
+    shell = f"{shlex.join(COMMAND)} demo | head -n 1"
+    process = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert process.stdout.startswith("Started a sandbox Track API at")
+    assert "Traceback" not in process.stderr

@@ -1,0 +1,179 @@
+"""The Dockerfile: its contents, and its steps, which run in a temporary folder and virtual environment.
+
+The tests need no container engine, so what a container adds (its user, its file system) is not tested.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from tests.support.http_service import HEADERS, PING
+from tests.support.process import url_from_stderr
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One instruction of the Dockerfile, with its arguments."""
+
+    instruction: str
+    arguments: str
+
+
+def stages() -> list[list[Step]]:
+    """Return the steps of each stage of the Dockerfile."""
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    lines = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)).splitlines()
+    found: list[list[Step]] = []
+    for line in filter(None, map(str.strip, lines)):
+        instruction, _, arguments = line.partition(" ")
+        if instruction == "FROM":
+            found.append([])
+        if found:
+            found[-1].append(Step(instruction, arguments.strip()))
+    return found
+
+
+def arguments_of(stage: list[Step], instruction: str) -> list[str]:
+    """Return the arguments of every `instruction` in a stage."""
+    return [step.arguments for step in stage if step.instruction == instruction]
+
+
+def is_ignored(name: str) -> bool:
+    """Return whether `.dockerignore` excludes a path; the last matching rule decides."""
+    rules = [line for line in (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    excluded = False
+    for rule in rules:
+        if fnmatch.fnmatch(name, rule.removeprefix("!")) or name.startswith(f"{rule.removeprefix('!')}/"):
+            excluded = not rule.startswith("!")
+    return excluded
+
+
+def test_dockerignore_allows_copied_files_and_excludes_private_ones() -> None:
+    build, _ = stages()
+    for arguments in arguments_of(build, "COPY"):
+        for source in arguments.split()[:-1]:
+            assert (ROOT / source).exists()
+            assert not is_ignored(source), source
+    for private in (".env", ".git", ".venv", "deploy/tokens", "server/x/__pycache__"):
+        assert is_ignored(private), private
+
+
+def test_base_images_are_pinned_and_the_final_image_runs_without_root() -> None:
+    text = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^ARG PYTHON_VERSION=3\.\d+\.\d+$", text, re.MULTILINE)
+    assert [arguments_of(stage, "FROM")[0].split()[0] for stage in stages()] == [
+        "python:${PYTHON_VERSION}-slim-trixie"
+    ] * 2
+    _, final = stages()
+    (user,) = arguments_of(final, "USER")
+    assert int(user.split(":")[0]) > 0
+    assert [arguments for arguments in arguments_of(final, "COPY") if not arguments.startswith("--from=build ")] == []
+
+
+def test_deployment_guide_contains_the_build_steps() -> None:
+    build, _ = stages()
+    documented = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
+    for command in arguments_of(build, "RUN"):
+        assert f"\n{command}\n" in documented
+
+
+def test_deployment_files_use_the_current_version() -> None:
+    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert version
+    kustomization = yaml.safe_load((ROOT / "deploy/kubernetes/kustomization.yaml").read_text(encoding="utf-8"))
+    assert kustomization["images"][0]["newTag"] == version[1]
+    assert f"customerio-track-mcp:{version[1]}" in (ROOT / "deploy/compose.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Run the steps of both stages in a temporary folder, and return it; `opt/venv` is the image's `/opt/venv`."""
+    root = tmp_path_factory.mktemp("image")
+    # Stands for the base image: Python with pip.
+    subprocess.run([sys.executable, "-m", "venv", root / "base"], check=True)
+    source = root / "src"
+    source.mkdir()
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "PYTHON"))}
+    env["PATH"] = f"{root / 'base' / 'bin'}:{env['PATH']}"
+    for stage in stages():
+        for step in stage:
+            if step.instruction == "COPY" and not step.arguments.startswith("--from"):
+                copy(step.arguments, source)
+            elif step.instruction == "RUN":
+                command = step.arguments.replace("/opt/venv", str(root / "opt" / "venv"))
+                subprocess.run(["/bin/sh", "-c", command], cwd=source, env=env, check=True, capture_output=True)
+    return root
+
+
+def copy(arguments: str, to: Path) -> None:
+    """Carry out a COPY instruction from the repository into the folder `to`."""
+    *sources, target = arguments.split()
+    for source in sources:
+        origin = ROOT / source
+        if origin.is_dir():
+            shutil.copytree(origin, to / target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(origin, to / source)
+
+
+def test_built_service_starts_reports_healthy_and_stops(image: Path, tmp_path: Path) -> None:
+    _, final = stages()
+    entry_point = yaml.safe_load(arguments_of(final, "ENTRYPOINT")[0])
+    command = [str(image / "opt" / "venv" / "bin" / entry_point[0]), *yaml.safe_load(arguments_of(final, "CMD")[0])]
+    command[command.index("8000")] = "0"
+    check = re.search(r"CMD (\[.*\])", arguments_of(final, "HEALTHCHECK")[0])
+    assert check
+    tokens = tmp_path / "tokens"
+    tokens.write_text(f"ann {'t' * 40}\n", encoding="utf-8")
+    env = {
+        "PATH": "/usr/bin:/bin",
+        "CUSTOMERIO_API_KEY": "site:key",
+        "CUSTOMERIO_HTTP_TOKENS_FILE": str(tokens),
+        "CUSTOMERIO_SECRETS_DIR": os.devnull,
+    }
+    for assignments in arguments_of(final, "ENV"):
+        env |= dict(pair.split("=", 1) for pair in shlex.split(assignments) if not pair.startswith("PATH="))
+    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, cwd=tmp_path, encoding="utf-8") as process:
+        try:
+            url = url_from_stderr(process, "listening")
+            port = httpx.URL(url).port
+            python, *arguments = yaml.safe_load(check[1])
+            health = [
+                str(image / "opt/venv/bin" / python),
+                *(argument.replace("8000", str(port)) for argument in arguments),
+            ]
+            assert subprocess.run(health, check=False).returncode == 0
+            endpoint = f"http://127.0.0.1:{port}/mcp"
+            assert httpx.post(endpoint, json=PING, headers=HEADERS, trust_env=False).status_code == 401
+            authenticated = HEADERS | {"Authorization": f"Bearer {'t' * 40}"}
+            assert httpx.post(endpoint, json=PING, headers=authenticated, trust_env=False).status_code == 200
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == 0
+            assert subprocess.run(health, check=False, stderr=subprocess.DEVNULL).returncode != 0
+        finally:
+            process.kill()
+
+
+def test_final_image_contains_no_build_tools(image: Path) -> None:
+    python = image / "opt" / "venv" / "bin" / "python"
+    for module in ("pip", "setuptools", "hatchling", "pytest", "mypy"):
+        check_absent = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is not None)"
+        assert subprocess.run([python, "-c", check_absent], check=False).returncode == 0, module
+    assert not (image / "base" / "bin" / "pip").exists()
+    for module in ("limits", "redis", "opentelemetry.sdk", "customerio_track_mcp"):
+        assert subprocess.run([python, "-c", f"import {module}"], check=False).returncode == 0, module

@@ -1,0 +1,29 @@
+"""The sandbox's data file, with the sandbox in its own process."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import httpx
+
+from customerio_track_mcp.sandbox import run_sandbox
+from tests.support.process import run, running, url_from_stderr
+from tests.support.sandbox_state import send_requests, state_of
+
+
+async def test_confirmed_requests_survive_a_kill(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.db"
+    with running("sandbox", "--port", "0", "--data", str(file)) as process:
+        before = await send_requests(url_from_stderr(process, "sandbox Track API at"))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+        assert await state_of(http) == before
+
+
+def test_file_that_cannot_be_opened_is_reported_as_an_invalid_option(tmp_path: Path) -> None:
+    result = run("sandbox", "--port", "0", "--data", str(tmp_path / "no" / "such" / "folder"))
+    assert result.returncode == 2
+    assert "--data: " in result.stderr
+    assert "Traceback" not in result.stderr

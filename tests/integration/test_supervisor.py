@@ -1,0 +1,265 @@
+"""Several worker processes behind one port: `http --workers`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import AbstractContextManager
+from pathlib import Path
+from socket import create_server
+
+import anyio
+import httpx
+import pytest
+from mcp import Client
+
+from customerio_track_mcp.http.supervisor import Supervisor
+from customerio_track_mcp.sandbox import RunningSandbox
+from tests.support.http_service import HEADERS, PING, TOKEN, call, payload_in
+from tests.support.process import environment, exit_status, run, running, terminate, url_from_stderr
+from tests.support.scripted_server import ScriptedServer, respond_when
+from tests.support.waiting import wait_until
+
+
+def service(track_url: str, **settings: str) -> AbstractContextManager[subprocess.Popen[str]]:
+    """Start two workers, in a process group of their own, as a terminal or a service manager does."""
+    env = environment(track_url=track_url, api_key="sandbox:sandbox", **settings)
+    return running("http", "--port", "0", "--workers", "2", env=env, own_group=True)
+
+
+def start(command: list[str], env: dict[str, str], directory: Path) -> subprocess.Popen[str]:
+    """Start a command in a working directory."""
+    return subprocess.Popen(command, env=env, cwd=directory, stderr=subprocess.PIPE, encoding="utf-8")
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """Return the process ids of a supervisor's workers."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in children.split()]
+
+
+def is_alive(process_id: int) -> bool:
+    """Return whether a process exists and is not a zombie."""
+    try:
+        state = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+async def post(url: str, message: object = PING) -> httpx.Response:
+    """Send a message on a new connection, which any worker may accept."""
+    async with httpx.AsyncClient(trust_env=False, headers=HEADERS, timeout=30) as http:
+        return await http.post(url, json=message)
+
+
+async def metrics_of(url: str) -> dict[str, float]:
+    """Return the value of each metric, by name and labels."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        text = (await http.get(url.replace("/mcp", "/metrics"))).text
+    samples = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in samples}
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_any_worker_serves_any_request(sandbox: RunningSandbox, mode: str) -> None:
+    with service(sandbox.url) as process:
+        url = url_from_stderr(process, "listening on .* with 2 workers")
+        assert len(workers_of(process)) == 2
+        async with Client(url, mode=mode) as client:
+            for number in range(20):
+                result = await client.call_tool("send_event", {"customer_id": "1", "event_name": f"event {number}"})
+                assert result.structured_content["success"]
+        metrics = await metrics_of(url)
+        assert metrics['customerio_track_mcp_tool_calls_total{outcome="ok",tool="send_event"}'] == 20
+        process.send_signal(signal.SIGTERM)
+        assert await exit_status(process) == 0
+    assert len(list(sandbox.workspace.events)) == 20
+
+
+async def test_dead_worker_is_replaced(sandbox: RunningSandbox) -> None:
+    with service(sandbox.url) as process:
+        url = url_from_stderr(process, "listening on")
+        workers = workers_of(process)
+        os.kill(workers[0], signal.SIGKILL)
+        await wait_until(lambda: len(workers_of(process)) == 2 and workers[0] not in workers_of(process))
+        assert process.stderr is not None
+        assert "a worker died; another takes its place" in process.stderr.readline()
+
+        async def is_served() -> bool:
+            return bool(payload_in(await post(url, call()))["success"])
+
+        await wait_until(is_served)
+        process.send_signal(signal.SIGTERM)
+        assert await exit_status(process) == 0
+
+
+async def test_workers_end_when_their_supervisor_is_killed(sandbox: RunningSandbox) -> None:
+    with service(sandbox.url) as process:
+        url_from_stderr(process, "listening on")
+        workers = workers_of(process)
+        process.kill()
+        await wait_until(lambda: not any(map(is_alive, workers)))
+
+
+def test_setting_that_workers_cannot_use_prevents_startup() -> None:
+    env = environment(rate_limit_storage="redis://localhost:no-port/0")
+    completed = run("http", "--port", "0", "--workers", "2", "--sandbox", env=env)
+    assert completed.returncode == 2
+    assert "CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL: expected redis://HOST:PORT/DB" in completed.stderr
+    assert "takes its place" not in completed.stderr
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "65", "two"])
+def test_invalid_number_of_workers_is_reported(number: str) -> None:
+    completed = run("http", "--workers", number, "--sandbox")
+    assert completed.returncode == 2
+    assert f"invalid number of workers '{number}': expected 1 to 64" in completed.stderr
+
+
+async def test_workers_share_one_sandbox() -> None:
+    with running("http", "--port", "0", "--workers", "2", "--sandbox") as process:
+        sandbox = url_from_stderr(process, "sandbox Track API at")
+        url = url_from_stderr(process, "listening on")
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(post, url, call())
+        async with httpx.AsyncClient(trust_env=False) as http:
+            state = (await http.get(f"{sandbox}/_sandbox/state")).json()
+        assert len(state["events"]) == 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signal_to_the_process_group_counts_once(scripted: ScriptedServer, number: signal.Signals) -> None:
+    """A terminal sends SIGINT to the whole group at Ctrl-C, and some service managers send SIGTERM to it."""
+    go = anyio.Event()
+    scripted.acts = [respond_when(go)]
+    responses: list[httpx.Response] = []
+    with service(scripted.url) as process:
+        url = url_from_stderr(process, "listening on")
+
+        async def send() -> None:
+            responses.append(await post(url, call()))
+
+        async def is_refused() -> bool:
+            try:
+                await post(url)
+            except httpx.ConnectError:
+                return True
+            except httpx.TransportError:
+                pass  # the connection was still in the backlog of the closed socket
+            return False
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(send)
+            await scripted.received.wait()
+            os.killpg(process.pid, number)
+            # The supervisor must close the socket too: otherwise connections are accepted that nobody serves.
+            await wait_until(is_refused)
+            go.set()
+        assert payload_in(responses[0])["success"]
+        assert await exit_status(process) == 0
+
+
+async def test_frozen_worker_is_killed_after_the_timeout(sandbox: RunningSandbox) -> None:
+    with service(sandbox.url, http_grace_period="0") as process:
+        url_from_stderr(process, "listening on")
+        workers = workers_of(process)
+        os.kill(workers[0], signal.SIGSTOP)
+        process.send_signal(signal.SIGTERM)
+        assert await exit_status(process) == 1
+        await wait_until(lambda: not any(map(is_alive, workers)))
+
+
+async def test_workers_do_not_import_modules_from_the_working_directory(
+    sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "aiolimiter.py").write_text("raise SystemExit('imported from the directory')", encoding="utf-8")
+    env = environment(track_url=sandbox.url, api_key="sandbox:sandbox")
+    command = [sys.executable, "-P", "-m", "customerio_track_mcp", "http", "--port", "0", "--workers", "2"]
+    with start(command, env, tmp_path) as process:
+        try:
+            assert (await post(url_from_stderr(process, "listening on"))).status_code == 200
+        finally:
+            process.terminate()
+
+
+async def test_worker_that_cannot_be_restarted_does_not_affect_the_others(
+    scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    """The interpreter is missing for a while, as during an upgrade of the environment."""
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
+    script = (
+        f"import sys; sys.executable = {str(python)!r}; sys.argv[0] = 'x'; "
+        "from customerio_track_mcp.__main__ import main; raise SystemExit(main())"
+    )
+    env = environment(track_url=scripted.url, api_key="site:key")
+    env["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    command = [sys.executable, "-c", script, "http", "--port", "0", "--workers", "2"]
+    with start(command, env, tmp_path) as process:
+        try:
+            url = url_from_stderr(process, "listening on")
+            python.unlink()
+            os.kill(workers_of(process)[0], signal.SIGKILL)
+            assert process.stderr is not None
+            assert "a worker died; another takes its place" in process.stderr.readline()
+            assert "a worker can't be started error=FileNotFoundError" in process.stderr.readline()
+            assert payload_in(await post(url, call()))["success"]
+            python.symlink_to(sys.executable)
+            await wait_until(lambda: len(workers_of(process)) == 2)
+        finally:
+            process.terminate()
+
+
+def test_missing_metrics_directory_is_reported() -> None:
+    env = environment() | {"PROMETHEUS_MULTIPROC_DIR": "/nonexistent"}
+    completed = run("http", "--port", "0", "--sandbox", env=env)
+    assert completed.returncode == 1
+    assert "cannot start" in completed.stderr
+    assert "Traceback" not in completed.stderr
+
+
+async def test_json_startup_lines_are_logged_once(sandbox: RunningSandbox) -> None:
+    arguments = ("http", "--host", "0.0.0.0", "--port", "0", "--workers", "2")
+    env = environment(track_url=sandbox.url, api_key="no-site-id", log_format="json", http_tokens=f"ann {TOKEN}")
+    with running(*arguments, env=env) as process:
+        url_from_stderr(process, "listening on")
+        rest = await terminate(process)
+    env |= {"CUSTOMERIO_HTTP_TOKENS": ""}
+    with running(*arguments, "--allow-unauthenticated", env=env) as process:
+        assert process.stderr is not None
+        first = [json.loads(process.stderr.readline())["event"] for _ in range(4)]
+    events = [json.loads(line)["event"] for line in rest.splitlines()]
+    assert len(events) == 1
+    assert events[0].startswith("accepts requests for these hostnames: ")
+    assert first[0].startswith("CUSTOMERIO_SITE_ID is not set")
+    assert first[1].startswith("listening on")
+    assert first[3].startswith("WARNING: everybody")
+
+
+async def test_frozen_worker_is_killed_if_another_cannot_start(tmp_path: Path) -> None:
+    """The first worker exits with an error; the other neither becomes ready nor reacts to the supervisor."""
+    marker = tmp_path / "first"
+    script = (
+        "import os, sys, time\n"
+        f"try: os.close(os.open({str(marker)!r}, os.O_CREAT | os.O_EXCL))\n"
+        "except FileExistsError: time.sleep(600)\n"
+        "sys.exit(2)\n"
+    )
+    exited: list[int] = []
+    with create_server(("127.0.0.1", 0)) as listener, anyio.fail_after(60):
+        supervisor = Supervisor(
+            [sys.executable, "-c", script],
+            2,
+            dict(os.environ),
+            listener,
+            drain_seconds=0,
+            stop_seconds=0.5,
+            on_exit=exited.append,
+        )
+        assert await supervisor.run(lambda: None) == 2
+    assert len(exited) == 2

@@ -1,0 +1,188 @@
+"""OpenTelemetry spans as a collector on a real socket receives them."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import anyio
+import httpx
+import pytest
+from aiohttp import web
+from anyio import to_thread
+from google.protobuf.json_format import MessageToDict
+from mcp import Client
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.support.http_service import HEADERS, call, payload_in
+from tests.support.process import environment, run, running, stdio_parameters, url_from_stderr
+from tests.support.scripted_server import ScriptedServer, close, hang, respond
+from tests.support.web_app import serve_app
+
+TRACE_ID: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT: Final = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
+EMAIL: Final = "somebody@private.example"
+
+
+class Collector:
+    """An OTLP collector.
+
+    Attributes:
+        spans: the spans that were received, with their attributes as a dictionary.
+        text: everything that was received, as text.
+        url: the value for OTEL_EXPORTER_OTLP_ENDPOINT.
+    """
+
+    def __init__(self) -> None:
+        self.spans: list[dict[str, Any]] = []
+        self.text = ""
+        self.url = ""
+
+    async def receive(self, request: web.Request) -> web.Response:
+        """Handle an export request."""
+        body = await request.read()
+        if request.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        export = ExportTraceServiceRequest()
+        export.ParseFromString(body)
+        self.text += str(export)
+        for resource in MessageToDict(export)["resourceSpans"]:
+            for scope in resource["scopeSpans"]:
+                self.spans += [_with_attributes(span) for span in scope["spans"]]
+        return web.Response()
+
+
+def _with_attributes(span: dict[str, Any]) -> dict[str, Any]:
+    attributes = {entry["key"]: next(iter(entry["value"].values())) for entry in span.get("attributes", [])}
+    return span | {"attributes": attributes}
+
+
+@pytest.fixture
+async def collector() -> AsyncIterator[Collector]:
+    collector = Collector()
+    app = web.Application()
+    app.router.add_post("/v1/traces", collector.receive)
+    async with serve_app(app) as collector.url:
+        yield collector
+
+
+def exporting_environment(scripted: ScriptedServer, endpoint: str, **variables: str) -> dict[str, str]:
+    """Return the environment of a server that exports spans to `endpoint`."""
+    env = environment(track_url=scripted.url, api_key="site:key")
+    return env | {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint} | variables
+
+
+async def test_trace_connects_the_caller_with_each_attempt(collector: Collector, scripted: ScriptedServer) -> None:
+    scripted.acts = [respond(503, "{}"), close]
+    with running("http", "--port", "0", env=exporting_environment(scripted, collector.url)) as process:
+        url = await to_thread.run_sync(url_from_stderr, process, "listening")
+        async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
+            event = call(customer_id=EMAIL, event_name="bought", data={"note": "private"})
+            response = await http.post(url, json=event, headers={"traceparent": TRACEPARENT})
+        assert payload_in(response)["success"]
+        process.terminate()
+        assert await to_thread.run_sync(process.wait) == 0
+    (tool,) = [span for span in collector.spans if span["kind"] == "SPAN_KIND_SERVER"]
+    attempts = [span for span in collector.spans if span["kind"] == "SPAN_KIND_CLIENT"]
+    assert tool["name"] == "tools/call send_event"
+    assert {span["traceId"] for span in collector.spans} == {tool["traceId"]}
+    assert bytes.fromhex(TRACE_ID) == base64.b64decode(tool["traceId"])
+    assert {span["parentSpanId"] for span in attempts} == {tool["spanId"]}
+    assert {span["name"] for span in attempts} == {"POST /api/v1/customers/{identifier}/events"}
+    outcomes = [
+        {name: span["attributes"].get(name) for name in ("http.response.status_code", "error.type")}
+        for span in attempts
+    ]
+    assert outcomes == [
+        {"http.response.status_code": "503", "error.type": "503"},
+        {"http.response.status_code": None, "error.type": "UnavailableError"},
+        {"http.response.status_code": "200", "error.type": None},
+    ]
+    assert [span["attributes"].get("http.request.resend_count") for span in attempts] == [None, "1", "2"]
+    assert EMAIL not in collector.text
+    assert "private" not in collector.text
+
+
+async def test_spans_are_exported_over_stdio_too(collector: Collector, scripted: ScriptedServer) -> None:
+    parameters = stdio_parameters(track_url=scripted.url, api_key="site:key")
+    assert parameters.env is not None
+    parameters.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = collector.url
+    async with Client(parameters) as client:
+        await client.call_tool("send_event", {"customer_id": "1", "event_name": "bought"})
+    assert "POST /api/v1/customers/{identifier}/events" in {span["name"] for span in collector.spans}
+
+
+async def test_calls_succeed_if_the_collector_is_unreachable(scripted: ScriptedServer) -> None:
+    env = exporting_environment(scripted, "http://127.0.0.1:1", OTEL_EXPORTER_OTLP_TIMEOUT="1")
+    with running("http", "--port", "0", env=env) as process:
+        url = await to_thread.run_sync(url_from_stderr, process, "listening")
+        async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
+            assert payload_in(await http.post(url, json=call()))["success"]
+        process.terminate()
+        assert await to_thread.run_sync(process.wait) == 0
+
+
+@pytest.mark.parametrize("transport", ["http", "stdio"])
+async def test_collector_that_does_not_respond_does_not_delay_shutdown(
+    scripted: ScriptedServer, transport: str
+) -> None:
+    async with ScriptedServer() as hanging:
+        hanging.acts = [hang] * 100
+        arguments = ["http", "--port", "0"] if transport == "http" else []
+        with running(*arguments, env=exporting_environment(scripted, hanging.url)) as process:
+            if transport == "http":
+                url = await to_thread.run_sync(url_from_stderr, process, "listening")
+                async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
+                    assert payload_in(await http.post(url, json=call()))["success"]
+            else:
+                assert process.stdin is not None
+                assert process.stdout is not None
+                process.stdin.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"}) + "\n")
+                process.stdin.flush()
+                await to_thread.run_sync(process.stdout.readline)
+            process.terminate()
+            with anyio.fail_after(30):
+                assert await to_thread.run_sync(process.wait, abandon_on_cancel=True) == 0
+        assert hanging.requests
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: grpc is not supported"),
+        ({"OTEL_BSP_SCHEDULE_DELAY": "0"}, "an OpenTelemetry variable is invalid"),
+    ],
+)
+@pytest.mark.parametrize("command", [["http", "--port", "0"], []])
+def test_invalid_variables_are_reported(command: list[str], variables: dict[str, str], expected: str) -> None:
+    env = environment(api_key="site:key") | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"} | variables
+    completed = run(*command, env=env)
+    assert (completed.returncode, "Traceback" in completed.stderr) == (2, False)
+    assert expected in completed.stderr
+
+
+def test_unavailable_propagators_do_not_prevent_startup() -> None:
+    assert run(env=environment(api_key="site:key") | {"OTEL_PROPAGATORS": "b3"}).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "name"),
+    [
+        ({}, "customerio-track-mcp"),
+        ({"OTEL_SERVICE_NAME": ""}, "customerio-track-mcp"),
+        ({"OTEL_SERVICE_NAME": "mine"}, "mine"),
+        ({"OTEL_RESOURCE_ATTRIBUTES": "service.name=mine"}, "mine"),
+    ],
+)
+async def test_service_name_follows_the_variables(
+    collector: Collector, scripted: ScriptedServer, variables: dict[str, str], name: str
+) -> None:
+    parameters = stdio_parameters(track_url=scripted.url, api_key="site:key")
+    assert parameters.env is not None
+    parameters.env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url} | variables
+    async with Client(parameters) as client:
+        await client.list_tools()
+    assert f'string_value: "{name}"' in collector.text

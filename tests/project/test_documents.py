@@ -1,0 +1,162 @@
+"""The documents agree with the code."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from customerio_track_mcp import track
+from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, SCOPE_OF_TOOL
+from customerio_track_mcp.http.auth.static_tokens import StaticTokens
+from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.settings.http import HttpSettings
+from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.tools.handlers import ToolHandlers
+from customerio_track_mcp.track import RESERVED_KEYS, TrackClient
+from tests.support.documents import DEPLOY, ENV_EXAMPLE, HTTP_VARIABLES, ROOT, VARIABLES, blocks, section
+from tests.support.track_errors import concrete_error_classes
+
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
+CLIENT_GUIDE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
+ULID = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{26}\b")
+
+
+async def test_calls_in_the_readme_return_the_documented_results(client: TrackClient) -> None:
+    handlers = ToolHandlers(client)
+    for heading, tool in (
+        ("### create_or_update_customer", handlers.create_or_update_customer),
+        ("### send_event", handlers.send_event),
+        ("### add_customers_to_segment", handlers.add_customers_to_segment),
+        ("### A mistake, and what the model reads", handlers.create_or_update_customer),
+    ):
+        arguments, documented = (json.loads(block) for block in blocks(section(heading), "json"))
+        output: dict[str, Any] = (await tool(arguments)).model_dump()
+        assert ULID.sub("ULID", json.dumps(output)) == ULID.sub("ULID", json.dumps(documented))
+
+
+@pytest.mark.parametrize(
+    ("table", "variables"), [(section("## Settings"), VARIABLES), (section("## Settings", DEPLOY), HTTP_VARIABLES)]
+)
+def test_settings_tables_list_every_setting_and_its_default(table: str, variables: dict[str, FieldInfo]) -> None:
+    rows = dict(re.findall(r"^\| `(CUSTOMERIO_\w+)` \| ([^|]*?) ?\|", table, re.MULTILINE))
+    assert list(rows) == list(variables)
+    in_words = {
+        "CUSTOMERIO_API_KEY": "required",
+        "CUSTOMERIO_SITE_ID": "",
+        "CUSTOMERIO_TRACK_URL": "the region's",
+        "CUSTOMERIO_LOG_HASH_KEY": "from the API key",
+        "CUSTOMERIO_HTTP_AUDIENCE": "the public URL",
+    }
+    for name, default in rows.items():
+        assert default == in_words.get(name, shown(variables[name].default))
+
+
+def shown(value: object) -> str:
+    """Return a default as the tables show it."""
+    match value:
+        case SecretStr():
+            return f"`{value.get_secret_value()}`"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case float():
+            return f"`{value:g}`"
+        case None | frozenset():
+            return "none"
+    return f"`{value}`"
+
+
+def test_example_environment_lists_every_setting_with_its_default(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    named = dict(re.findall(r"^#?(CUSTOMERIO_\w+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
+    assert set(named) == set(VARIABLES) | set(HTTP_VARIABLES)
+    (tmp_path / ".env").write_text(ENV_EXAMPLE.replace("#CUSTOMERIO_", "CUSTOMERIO_"), encoding="utf-8")
+    monkeypatch.setenv("CUSTOMERIO_API_KEY", "key")
+    from_file, http_from_file = Settings.from_environment(), HttpSettings.from_environment()
+    (tmp_path / ".env").unlink()
+    defaults = Settings.from_environment()
+    assert http_from_file == HttpSettings.from_environment()
+    assert from_file.model_dump(exclude={"track_url"}) == defaults.model_dump(exclude={"track_url"})
+    assert from_file.base_url == defaults.base_url
+
+
+def test_host_configurations_are_valid_and_set_known_variables() -> None:
+    configurations = [json.loads(block) for block in blocks(section("## Attach it to a host"), "json")]
+    servers = [entry.get("mcpServers") or entry["servers"] for entry in configurations]
+    assert len(servers) == 2
+    for server in servers:
+        assert server["customerio-track"]["command"].endswith("/.venv/bin/customerio-track-mcp")
+        assert set(server["customerio-track"]["env"]) <= set(VARIABLES)
+    (command,) = [block for block in blocks(section("## Attach it to a host"), "console") if "claude mcp add" in block]
+    assert shlex.split(command)[:4] == ["claude", "mcp", "add", "customerio-track"]
+
+
+def test_the_readme_lists_every_reserved_key() -> None:
+    assert {key for key in RESERVED_KEYS if f"`{key}`" not in section("## Limits")} == set()
+
+
+async def test_the_examples_of_the_client_guide_run(
+    sandbox: RunningSandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, Any] = {}
+    for example in blocks(CLIENT_GUIDE, "python"):
+        source = example.replace('"your Site ID"', '"sandbox"').replace('"your Tracking API key"', '"sandbox"')
+        source = source.replace("Region.EU.track_url", repr(sandbox.url))
+        code = compile(source, "docs/client.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        if (running := eval(code, names)) is not None:  # noqa: S307
+            await running
+    assert "created_at" in capsys.readouterr().out
+    assert [event.name for event in sandbox.workspace.events] == [
+        "purchase",
+        "https://shop.example/pricing",
+        "purchase",
+    ]
+
+
+def test_the_client_guide_names_everything_public() -> None:
+    assert [name for name in track.__all__ if f"`{name}`" not in CLIENT_GUIDE] == []
+    rows = dict(re.findall(r"^\| `(\w+Error)` \| `(\w+)` \|", CLIENT_GUIDE, re.MULTILINE))
+    assert rows == {error.__name__: error.code for error in concrete_error_classes()}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_point_to_existing_files_and_headings(name: str) -> None:
+    document = ROOT / name
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8"))
+    for link in links:
+        path, _, heading = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        assert target.exists(), link
+        headings = re.findall(r"^#+ (.+)$", target.read_text(encoding="utf-8"), re.MULTILINE) if heading else []
+        assert not heading or heading in {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
+
+
+def test_documents_mention_only_known_variables() -> None:
+    known = set(VARIABLES) | set(HTTP_VARIABLES) | {"CUSTOMERIO_SECRETS_DIR", "CUSTOMERIO_"}
+    for name in (*DOCUMENTS, ".env.example"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert set(re.findall(r"\bCUSTOMERIO_[A-Z_]*", text)) <= known, name
+
+
+def test_commands_and_tokens_in_the_deployment_guide_are_valid(tmp_path: Path) -> None:
+    (tokens,) = [block for block in blocks(DEPLOY, "text") if "# NAME" in block]
+    (tmp_path / "tokens").write_text(tokens, encoding="utf-8")
+    StaticTokens(None, tmp_path / "tokens")
+    for line in blocks(DEPLOY, "json"):
+        json.loads(line)
+    commands = re.findall(r"^customerio-track-mcp (.+?)(?: +#.*)?$", "\n".join(blocks(DEPLOY, "console")), re.MULTILINE)
+    assert {command.split()[0] for command in commands} <= {"http", "token"}
+    assert commands
+
+
+def test_the_scopes_table_lists_every_scope() -> None:
+    rows = dict(re.findall(r"^\| `(\w+:\w+)` \| `([\w/]+)`", DEPLOY, re.MULTILINE))
+    assert rows == {scope: tool for tool, scope in SCOPE_OF_TOOL.items()} | {METRICS_SCOPE: "/metrics"}

@@ -1,0 +1,70 @@
+"""Where settings come from, and how invalid ones are reported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.track import Credentials, Region
+
+
+def test_env_file_is_read_and_the_environment_takes_precedence(
+    read_settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("CUSTOMERIO_API_KEY=site:from-file\nCUSTOMERIO_REGION=EU\nOTHER=1\n")
+    settings = read_settings(region="US")
+    assert settings.credentials == Credentials("site", "from-file")
+    assert settings.region is Region.US
+
+
+def test_secret_files_are_read(read_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "customerio_api_key").write_text("from-secret\n")
+    (tmp_path / "customerio_site_id").write_text("site\n")
+    settings = read_settings(secrets_dir=str(tmp_path))
+    assert settings.credentials == Credentials("site", "from-secret")
+
+
+@pytest.mark.parametrize("name", [".env", "customerio_api_key"])
+def test_file_that_is_not_utf8_is_reported(read_settings: Callable[..., Settings], tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"CUSTOMERIO_API_KEY=\xff\xfe")
+    with pytest.raises(SettingsError, match="cannot be read as UTF-8 text"):
+        read_settings(secrets_dir=str(tmp_path))
+
+
+def test_each_invalid_setting_is_reported_on_one_line(read_settings: Callable[..., Settings]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(
+            region="mars",
+            max_attempts="0",
+            time_budget="soon",
+            rate_limit="nan",
+            read_timeout="-1",
+            log_level="loud",
+            allow_reserved_keys="everything",
+        )
+    lines = {line.split()[0].rstrip(":"): line for line in caught.value.problems}
+    assert sorted(lines) == [
+        "CUSTOMERIO_ALLOW_RESERVED_KEYS",
+        "CUSTOMERIO_API_KEY",
+        "CUSTOMERIO_LOG_LEVEL",
+        "CUSTOMERIO_MAX_ATTEMPTS",
+        "CUSTOMERIO_RATE_LIMIT",
+        "CUSTOMERIO_READ_TIMEOUT",
+        "CUSTOMERIO_REGION",
+        "CUSTOMERIO_TIME_BUDGET",
+    ]
+    assert all("\n" not in line for line in caught.value.problems)
+    assert "is not set" in lines["CUSTOMERIO_API_KEY"]
+    assert "contains unknown keys: everything; the reserved keys are " in lines["CUSTOMERIO_ALLOW_RESERVED_KEYS"]
+
+
+def test_secrets_are_not_in_a_repr_or_an_error(read_settings: Callable[..., Settings]) -> None:
+    settings = read_settings(api_key="k3y-value", site_id="s1te-value")
+    assert "value" not in repr(settings) + str(settings) + repr(settings.credentials)
+    with pytest.raises(SettingsError) as caught:
+        read_settings(region="mars")
+    assert "value" not in repr(caught.value) + str(caught.value)

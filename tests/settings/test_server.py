@@ -1,0 +1,76 @@
+"""The settings of every way of serving: defaults, credentials, region, reserved keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.track import Credentials, Region
+
+
+def test_defaults(read_settings: Callable[..., Settings]) -> None:
+    settings = read_settings(api_key="key", site_id="site")
+    assert settings.credentials == Credentials("site", "key")
+    assert settings.base_url == "https://track.customer.io"
+    assert settings.retry_policy.max_attempts == 4
+    assert settings.retry_policy.time_budget == 30
+    assert settings.rate_limit == 100
+    assert settings.allow_reserved_keys == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("site_id", "api_key", "credentials"),
+    [
+        (None, "site:key", Credentials("site", "key")),
+        ("site", "key", Credentials("site", "key")),
+        ("site", "site:key", Credentials("site", "key")),
+        (" site ", " key\n", Credentials("site", "key")),
+        (None, "key", None),
+        (None, ":key", None),
+        ("", "site:key", Credentials("site", "key")),
+    ],
+)
+def test_site_id_may_be_part_of_the_api_key(
+    read_settings: Callable[..., Settings], site_id: str | None, api_key: str, credentials: Credentials | None
+) -> None:
+    settings = {"api_key": api_key} | ({"site_id": site_id} if site_id is not None else {})
+    assert read_settings(**settings).credentials == credentials
+
+
+@pytest.mark.parametrize(
+    ("settings", "error"),
+    [
+        ({"api_key": " "}, "CUSTOMERIO_API_KEY: is blank"),
+        ({"api_key": "site:"}, "CUSTOMERIO_API_KEY: is blank"),
+        ({"api_key": "key", "site_id": " "}, "CUSTOMERIO_SITE_ID: is blank"),
+        ({"api_key": "kéy"}, "CUSTOMERIO_API_KEY: contains characters"),
+        ({"api_key": "k\udcffy"}, "CUSTOMERIO_API_KEY: contains characters"),
+        ({"api_key": "two words"}, "CUSTOMERIO_API_KEY: contains characters"),
+        (
+            {"api_key": "other:key", "site_id": "site"},
+            "CUSTOMERIO_API_KEY contains a different Site ID than CUSTOMERIO_SITE_ID",
+        ),
+    ],
+)
+def test_invalid_credentials_are_reported(
+    read_settings: Callable[..., Settings], settings: dict[str, str], error: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(**settings)
+    (line,) = caught.value.problems
+    assert line.startswith(error)
+
+
+@pytest.mark.parametrize("region", ["EU", "eu", " Eu "])
+def test_region_is_accepted_in_any_case(read_settings: Callable[..., Settings], region: str) -> None:
+    settings = read_settings(api_key="key", region=region)
+    assert settings.region is Region.EU
+    assert settings.base_url == "https://track-eu.customer.io"
+
+
+def test_reserved_keys_are_allowed_by_name(read_settings: Callable[..., Settings]) -> None:
+    settings = read_settings(api_key="key", allow_reserved_keys="unsubscribed, recipient,")
+    assert settings.allow_reserved_keys == {"unsubscribed", "recipient"}

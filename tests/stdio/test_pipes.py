@@ -1,0 +1,171 @@
+"""Lines over real pipes and sockets."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from threading import Thread
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from customerio_track_mcp.stdio.pipes import LineReader, LineWriter
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use select() on pipes")
+
+LINES = [b"short", b"", b"x" * 300_000, "Zoë\r".encode(), b'{"a": 1}']
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """The readable and the writable end; the test closes the writable one."""
+    readable, writable = os.pipe()
+    yield readable, writable
+    os.close(readable)
+
+
+async def all_lines(reader: LineReader) -> list[bytes]:
+    lines: list[bytes] = []
+    try:
+        while True:
+            lines += await reader.receive()
+    except anyio.EndOfStream:
+        return lines
+
+
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("chunk_size", [1, 7, 65_536, 10_000_000])
+async def test_lines_are_read_whatever_the_chunks(pipe: tuple[int, int], end: bytes, chunk_size: int) -> None:
+    lines = LINES if chunk_size > 7 else [line[:100] for line in LINES]
+    text = b"\n".join(lines) + end
+
+    def write() -> None:
+        for start in range(0, len(text), chunk_size):
+            os.write(pipe[1], text[start : start + chunk_size])
+        os.close(pipe[1])
+
+    reader = LineReader(pipe[0])
+    thread = Thread(target=write)
+    thread.start()
+    assert await all_lines(reader) == lines
+    thread.join()
+    reader.close()
+
+
+async def test_read_ahead_is_limited(pipe: tuple[int, int]) -> None:
+    lines = [str(number).encode() for number in range(200_000)]
+
+    def write() -> None:
+        text = b"\n".join(lines)
+        while text:
+            text = text[os.write(pipe[1], text[:50_000]) :]
+        os.close(pipe[1])
+
+    reader = LineReader(pipe[0])
+    thread = Thread(target=write)
+    thread.start()
+    while thread.is_alive() and not _is_full(pipe[1]):
+        await anyio.lowlevel.checkpoint()
+    assert thread.is_alive()  # because most lines have not been read
+    assert await all_lines(reader) == lines
+    reader.close()
+
+
+async def test_reading_thread_ends_after_the_reader_is_closed(pipe: tuple[int, int]) -> None:
+    reader = LineReader(pipe[0])
+    os.write(pipe[1], b"one\n")
+    assert await reader.receive() == [b"one"]
+    reader.close()
+    os.write(pipe[1], b"two\n")
+    os.close(pipe[1])
+    with anyio.fail_after(20):
+        while any(thread.name == "stdin" for thread in threading.enumerate()):
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+async def test_lines_are_written_in_order(kind: str) -> None:
+    """Short lines are written at once if they fit; the thread writes long ones and all that follow them.
+
+    A host's end is a pipe or a socket.
+    """
+    if kind == "pipe":
+        readable, writable = os.pipe()
+    else:
+        readable, writable = (end.detach() for end in socket.socketpair())
+    lines = [b"x" * size for size in (1, 10, 5000, 3, 200_000, 2, 4095, 4096)] * 40
+    received = bytearray()
+
+    def read() -> None:
+        while chunk := os.read(readable, 10_000):
+            received.extend(chunk)
+
+    thread = Thread(target=read)
+    writer = LineWriter(writable)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(writer.run)
+        await writer.send(b"before anybody reads")
+        thread.start()
+        for line in lines:
+            await writer.send(line)
+        writer.close()
+    os.close(writable)
+    await anyio.to_thread.run_sync(thread.join)
+    os.close(readable)
+    assert bytes(received).split(b"\n") == [b"before anybody reads", *lines, b""]
+
+
+async def test_senders_wait_for_a_slow_reader_without_blocking_the_event_loop(pipe: tuple[int, int]) -> None:
+    writer, sent = LineWriter(pipe[1]), 0
+
+    async def send() -> None:
+        nonlocal sent
+        for _ in range(250):
+            await writer.send(b"x" * 1000)
+            sent += 1
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(writer.run)
+        for _ in range(4):
+            tasks.start_soon(send)
+        while not _is_full(pipe[1]) or sent < 256:
+            await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
+        assert sent < 1000
+        thread = Thread(target=_read_lines, args=(pipe[0], 1000))
+        thread.start()
+        with anyio.fail_after(20):
+            while sent < 1000:
+                await anyio.lowlevel.checkpoint()
+        writer.close()
+    os.close(pipe[1])
+    thread.join()
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+async def test_closed_reader_ends_the_writer_with_an_error(size: int) -> None:
+    readable, writable = os.pipe()
+    os.close(readable)
+    writer = LineWriter(writable)
+    with pytest.RaisesGroup(BrokenPipeError):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(writer.run)
+            for _ in range(3):
+                await writer.send(b"x" * size)
+            await anyio.sleep_forever()
+    os.close(writable)
+
+
+def _is_full(writable: int) -> bool:
+    return not select.select([], [writable], [], 0)[1]
+
+
+def _read_lines(readable: int, number: int) -> None:
+    with os.fdopen(os.dup(readable), "rb") as lines:
+        for _ in range(number):
+            lines.readline()

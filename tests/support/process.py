@@ -1,0 +1,97 @@
+"""The command `customerio-track-mcp` as a subprocess, started as a host or an operator starts it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import anyio
+from anyio import to_thread
+from mcp import StdioServerParameters
+
+COMMAND = [sys.executable, "-m", "customerio_track_mcp"]
+KEY = "api-key-that-must-not-show"
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return the environment for a subprocess: the test's own, which coverage needs, and CUSTOMERIO_ settings."""
+    return dict(os.environ) | {f"CUSTOMERIO_{name.upper()}": value for name, value in settings.items()}
+
+
+def run(*arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command until it exits."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        env=env if env is not None else environment(),
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def running(
+    *arguments: str, env: Mapping[str, str] | None = None, own_group: bool = False
+) -> Iterator[subprocess.Popen[str]]:
+    """Start the command, and kill it at the end of the block if it still runs.
+
+    Args:
+        arguments: the command's arguments.
+        env: its environment; by default the test's own.
+        own_group: whether it gets a process group of its own.
+    """
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env if env is not None else environment(),
+        encoding="utf-8",
+        start_new_session=own_group,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+async def exit_status(process: subprocess.Popen[str]) -> int:
+    """Wait until a process exits; return its exit status."""
+    with anyio.fail_after(60):
+        return await to_thread.run_sync(process.wait, abandon_on_cancel=True)
+
+
+def url_from_stderr(process: subprocess.Popen[str], pattern: str) -> str:
+    """Return the first URL in the first line of stderr that matches `pattern` and contains a URL."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if re.search(pattern, line) and (found := re.search(r'http://[^\s;)",]+', line)):
+            return found.group()
+    raise AssertionError(f"the process exited without a line that matches {pattern!r}")
+
+
+async def terminate(process: subprocess.Popen[str]) -> str:
+    """Send SIGTERM, wait until the process exits, and return the rest of its stderr.
+
+    It also returns the lines that `url_from_stderr` has buffered but not used. `Popen.communicate` loses those, since
+    it reads the pipe directly.
+    """
+    assert process.stderr is not None
+    process.terminate()
+    rest = await to_thread.run_sync(process.stderr.read)
+    await exit_status(process)
+    return rest
+
+
+def stdio_parameters(*arguments: str, **settings: str) -> StdioServerParameters:
+    """Return the parameters with which the SDK's client starts the command as its stdio server."""
+    return StdioServerParameters(
+        command=COMMAND[0], args=[*COMMAND[1:], *arguments], env=environment(**settings), cwd=Path.cwd()
+    )

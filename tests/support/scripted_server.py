@@ -1,0 +1,152 @@
+"""An HTTP server over a raw socket that responds by a script and records every request as it was received."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import struct
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import anyio
+
+Act = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+"""What the server does with one request: it responds, or it breaks the connection."""
+
+
+@dataclass(frozen=True)
+class RawRequest:
+    """One request as it was received.
+
+    Attributes:
+        line: the request line.
+        headers: the headers, with names in lower case.
+        body: the body.
+    """
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def target(self) -> str:
+        """The path and query."""
+        return self.line.split(" ")[1]
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+class ScriptedServer:
+    """Performs one `Act` per request, in order; when none is left, it responds 200 with an empty object.
+
+    Args:
+        tls: for https.
+
+    Attributes:
+        acts: what to do with the next requests.
+        requests: the requests so far.
+        connections: the number of connections so far.
+        received: set at the first request.
+        client_left: set when a connection has ended.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self.requests: list[RawRequest] = []
+        self.acts: list[Act] = []
+        self.connections = 0
+        self.received = asyncio.Event()
+        self.client_left = asyncio.Event()
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    @property
+    def url(self) -> str:
+        """The base URL."""
+        host, port = self._server.sockets[0].getsockname()[:2]
+        return f"{'https' if self._tls else 'http'}://{host}:{port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.close()
+        for writer in self._writers:
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        self.connections += 1
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                line, *lines = head.rstrip("\r\n").split("\r\n")
+                headers = {name.lower(): value for name, _, value in (entry.partition(": ") for entry in lines)}
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                self.requests.append(RawRequest(line, headers, body))
+                self.received.set()
+                act = self.acts.pop(0) if self.acts else respond(200, "{}")
+                await act(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.client_left.set()
+        finally:
+            writer.close()
+
+
+def respond(status: int, body: str, content_type: str = "application/json", **headers: str) -> Act:
+    """Respond with this status and body; header names are written with _ instead of -."""
+
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        del reader
+        extra = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+        content = body.encode()
+        writer.write(
+            f"HTTP/1.1 {status} Scripted\r\nContent-Type: {content_type}\r\n{extra}"
+            f"Content-Length: {len(content)}\r\n\r\n".encode()
+            + content
+        )
+        await writer.drain()
+
+    return act
+
+
+def respond_when(event: anyio.Event) -> Act:
+    """Respond 200 with an empty object once `event` is set."""
+
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await event.wait()
+        await respond(200, "{}")(reader, writer)
+
+    return act
+
+
+async def hang(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Do not respond; wait until the client closes the connection."""
+    del writer
+    await reader.readexactly(1)
+
+
+async def close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Close the connection without a response."""
+    del reader
+    writer.close()
+    await writer.wait_closed()
+    raise ConnectionError
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Reset the TCP connection without a response."""
+    del reader
+    raw: socket.socket = writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
+    raise ConnectionError

@@ -1,0 +1,78 @@
+"""Requests as they are built, before anything is sent."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ulid import ULID
+
+from customerio_track_mcp.track import EventType, IdType, InvalidArgumentsError
+from customerio_track_mcp.track.operations import add_to_segment, identify, track
+
+
+def decode(content: bytes | None) -> dict[str, object]:
+    assert content is not None
+    body: dict[str, object] = json.loads(content)
+    return body
+
+
+def test_identify_sends_email_and_created_at_as_attributes() -> None:
+    request = identify("42", email="ann@example.com", created_at=1_700_000_000, attributes={"plan": "pro", "old": None})
+    assert (request.method, request.path) == ("PUT", "/api/v1/customers/42")
+    assert decode(request.content) == {
+        "plan": "pro",
+        "old": None,
+        "email": "ann@example.com",
+        "created_at": 1_700_000_000,
+    }
+
+
+def test_event_contains_a_new_ulid_and_its_name_without_whitespace() -> None:
+    request = track("42", "  purchase ", event_type=EventType.PAGE, data={"price": 2})
+    assert (request.method, request.path) == ("POST", "/api/v1/customers/42/events")
+    body = decode(request.content)
+    assert body == {"name": "purchase", "type": "page", "data": {"price": 2}, "id": request.event_id}
+    assert str(ULID.from_str(str(request.event_id))) == request.event_id
+    assert track("42", "purchase").event_id != request.event_id
+
+
+def test_event_omits_type_and_data_if_they_are_not_passed() -> None:
+    assert set(decode(track("42", "purchase").content)) == {"name", "id"}
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [
+        ("n" * 100, True),
+        ("n" * 101, False),
+        (" " * 50 + "n" * 100, True),
+        ("é" * 50, True),
+        ("é" * 51, False),
+        ("  ", False),
+    ],
+)
+def test_event_name_is_limited_to_100_bytes(name: str, accepted: bool) -> None:
+    if accepted:
+        assert track("42", name).event_id
+    else:
+        with pytest.raises(InvalidArgumentsError, match="event_name"):
+            track("42", name)
+
+
+def test_repeated_ids_are_sent_once_in_their_order() -> None:
+    request = add_to_segment("007", ["b", "a", "b"], id_type=IdType.ID)
+    assert (request.method, request.path) == ("POST", "/api/v1/segments/7/add_customers?id_type=id")
+    assert decode(request.content) == {"ids": ["b", "a"]}
+    assert request.people == 2
+
+
+def test_all_problems_are_reported_together() -> None:
+    with pytest.raises(InvalidArgumentsError) as caught:
+        identify("", email="ann", created_at=-1, attributes={"": 1})
+    assert [problem.parameter for problem in caught.value.problems] == [
+        "customer_id",
+        "email",
+        "created_at",
+        "attributes name ''",
+    ]
