@@ -21,7 +21,7 @@ USER 65532:65532
 WORKDIR /tmp
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+    CMD ["python", "-I", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
 # Exec form, so that signals reach the process rather than a shell.
 ENTRYPOINT ["customerio-track-mcp"]
 CMD ["http", "--host", "0.0.0.0", "--port", "8000"]

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check lint check-types format bench clean
+.PHONY: help demo test test-fast check lint check-types format bench fuzz clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ format: .venv/installed  ## sort imports and format the code
 
 bench: .venv/installed  ## measure what a call costs; ten minutes on an idle machine
 	$(BIN)/python -m benchmarks $(ARGS)
+
+fuzz: .venv/installed  ## send random messages to the server and check its responses; SEED and COUNT, or ARGS
+	$(BIN)/python -m fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
 
 clean:  ## delete what the other targets create
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -1,5 +1,13 @@
 """MCP server for the Customer.io Track API: customers, events and manual segments."""
 
-from importlib.metadata import version
+__version__: str
 
-__version__: str = version("customerio-track-mcp")
+
+def __getattr__(name: str) -> str:
+    # Not when the package is imported: `importlib.metadata` imports a lot, which the command does only after
+    # `cli.import_path`.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("customerio-track-mcp")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,16 @@
 """`python -m customerio_track_mcp` is the command `customerio-track-mcp`."""
 
-from customerio_track_mcp.module_loading import loading
-
 
 def main() -> int:
     """Run the command. An interrupt ends it without a traceback, even while it loads."""
     try:
+        from customerio_track_mcp.cli.import_path import exclude_working_directory
+
+        exclude_working_directory()
+        from customerio_track_mcp.instrumentation.stderr import protect_stderr
+        from customerio_track_mcp.module_loading import loading
+
+        protect_stderr()
         with loading():
             from customerio_track_mcp.cli.main import main as run
         return run()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import mcp_types as types
@@ -18,10 +18,12 @@ from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp import __version__
 from customerio_track_mcp.instrumentation.calls import CallContext, Caller, CallRecord, OnCall, Outcome, calling
-from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, internal_error
+from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, explain, internal_error
 from customerio_track_mcp.tools.handlers import ToolHandlers
+from customerio_track_mcp.tools.received_arguments import ToolCallContext, keep_arguments, read_arguments
 from customerio_track_mcp.tools.registry import TOOLS, RegisteredTool
 from customerio_track_mcp.tools.schemas import ToolOutput
+from customerio_track_mcp.track import InvalidArgumentsError, shorten
 
 logger = logging.getLogger("customerio_track_mcp.calls")
 
@@ -62,13 +64,14 @@ def create_mcp_server(
     ) -> types.CallToolResult:
         tool = TOOLS.get(params.name)
         if tool is None:
-            message = f"Unknown tool: {params.name[:_MAX_NAME_CHARACTERS]}; the tools are {', '.join(TOOLS)}"
+            message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {', '.join(TOOLS)}"
             raise MCPError(code=types.INVALID_PARAMS, message=message)
         caller = caller_of(context)
+        arguments = context.arguments if isinstance(context, ToolCallContext) else params.arguments
         with calling(caller):
-            return _result(await _call(tool, handlers, caller, params.arguments or {}, on_call))
+            return await _call(tool, handlers, caller, arguments, on_call)
 
-    return Server(
+    server: Server[Any] = Server(
         "customerio-track-mcp",
         title="Customer.io Track API",
         version=__version__,
@@ -78,23 +81,30 @@ def create_mcp_server(
         on_call_tool=call_tool,
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
+    server.middleware.append(keep_arguments)
+    return server
 
 
 async def _call(
-    tool: RegisteredTool, handlers: ToolHandlers, caller: Caller, arguments: Mapping[str, object], on_call: OnCall
-) -> ToolOutput:
+    tool: RegisteredTool, handlers: ToolHandlers, caller: Caller, arguments: object, on_call: OnCall
+) -> types.CallToolResult:
     name, started, context = tool.definition.name, time.perf_counter(), CallContext()
     try:
         if not caller.may_use(name):
             context.outcome = Outcome.FORBIDDEN
-            return _forbidden(tool, caller)
-        return await tool.handler(handlers, arguments, context)
+            return _result(_forbidden(tool, caller))
+        return _result(await tool.handler(handlers, read_arguments(arguments), context))
+    except InvalidArgumentsError as error:
+        context.outcome = error.code
+        return _result(tool.output(success=False, error=explain(error)))
     except Exception as error:  # noqa: BLE001 - the model must get a payload; a bug must not become a protocol error
+        confirmed = context.outcome == Outcome.OK
         context.outcome = Outcome.INTERNAL_ERROR
         # Frames only: the exception's text may contain personal data.
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("bug in a tool", extra={"tool": name, "error": type(error).__name__, "frames": frames})  # noqa: TRY400
-        return tool.output(success=False, error=internal_error(type(error).__name__))
+        text = internal_error(type(error).__name__, context.progress, confirmed=confirmed)
+        return _result(tool.output(success=False, error=text))
     finally:
         on_call(CallRecord(name, time.perf_counter() - started, context))
 

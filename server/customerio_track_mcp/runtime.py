@@ -93,7 +93,7 @@ async def open_runtime(
         client = await stack.enter_async_context(
             create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
         )
-        handlers = ToolHandlers(client, settings.allow_reserved_keys)
+        handlers = ToolHandlers(client, settings.allow_reserved_keys, settings.missing_credentials)
         server = create_mcp_server(handlers, upstream.note, caller_of=caller_of, on_call=record)
         yield Runtime(server, client, traced)
 
@@ -114,7 +114,7 @@ def create_client(
         observer: notified of waits and attempts.
 
     Raises:
-        SettingsError: the proxy or certificate variables, which httpx reads, cannot be used.
+        SettingsError: the proxy or certificate variables of the environment cannot be used.
     """
     try:
         return TrackClient(
@@ -124,8 +124,8 @@ def create_client(
             retry_policy=settings.retry_policy,
             observer=observer,
         )
-    except (ImportError, OSError, ValueError) as error:
-        raise SettingsError([f"the HTTP client cannot be set up: {error}"]) from None
+    except (OSError, ValueError) as error:
+        raise SettingsError([str(error)]) from None
 
 
 @asynccontextmanager

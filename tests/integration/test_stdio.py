@@ -83,10 +83,10 @@ def test_stdout_contains_only_the_protocol_and_every_request_is_answered_before_
 def test_json_that_pydantic_rejects_reaches_the_tool() -> None:
     """The SDK's own transport ignores some of these lines."""
     problems = {
-        "NaN": "data.a: is not a JSON value",
-        "Infinity": "data.a: is not a JSON value",
-        "1e400": "data.a: is not a JSON value",
-        "9" * 5000: "data.a: is not a JSON value",
+        "NaN": "data.a: is not a number that can be sent",
+        "Infinity": "data.a: is not a number that can be sent",
+        "1e400": "data.a: is not a number that can be sent",
+        "9" * 5000: "data.a: is not a number that can be sent",
         '"\\ud83d"': "data.a: contains a lone surrogate",
         "[" * 300 + "]" * 300: None,
     }

@@ -78,10 +78,12 @@ def test_example_environment_lists_every_setting_with_its_default(
 ) -> None:
     named = dict(re.findall(r"^#?(CUSTOMERIO_\w+)=(.*)$", ENV_EXAMPLE, re.MULTILINE))
     assert set(named) == set(VARIABLES) | set(HTTP_VARIABLES)
-    (tmp_path / ".env").write_text(ENV_EXAMPLE.replace("#CUSTOMERIO_", "CUSTOMERIO_"), encoding="utf-8")
+    file = tmp_path / "example.env"
+    file.write_text(ENV_EXAMPLE.replace("#CUSTOMERIO_", "CUSTOMERIO_"), encoding="utf-8")
     monkeypatch.setenv("CUSTOMERIO_API_KEY", "key")
+    monkeypatch.setenv("CUSTOMERIO_ENV_FILE", str(file))
     from_file, http_from_file = Settings.from_environment(), HttpSettings.from_environment()
-    (tmp_path / ".env").unlink()
+    monkeypatch.delenv("CUSTOMERIO_ENV_FILE")
     defaults = Settings.from_environment()
     assert http_from_file == HttpSettings.from_environment()
     assert from_file.model_dump(exclude={"track_url"}) == defaults.model_dump(exclude={"track_url"})
@@ -140,7 +142,7 @@ def test_links_point_to_existing_files_and_headings(name: str) -> None:
 
 
 def test_documents_mention_only_known_variables() -> None:
-    known = set(VARIABLES) | set(HTTP_VARIABLES) | {"CUSTOMERIO_SECRETS_DIR", "CUSTOMERIO_"}
+    known = set(VARIABLES) | set(HTTP_VARIABLES) | {"CUSTOMERIO_ENV_FILE", "CUSTOMERIO_SECRETS_DIR", "CUSTOMERIO_"}
     for name in (*DOCUMENTS, ".env.example"):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert set(re.findall(r"\bCUSTOMERIO_[A-Z_]*", text)) <= known, name

@@ -28,10 +28,19 @@ LAYERS: Final = (
     {"__main__"},
 )
 # Rooms outside the layers: what each may import, and from which layer on it may be imported.
-LEAVES: Final = {"signals": "track", "module_loading": "track", "sandbox": "http", "demo": "cli"}
+LEAVES: Final = {
+    "signals": "track",
+    "module_loading": "track",
+    "lenient_json": "tools",
+    "jsonrpc": "http",
+    "sandbox": "http",
+    "demo": "cli",
+}
 LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "signals": set(),
     "module_loading": set(),
+    "lenient_json": set(),
+    "jsonrpc": {"lenient_json"},
     "sandbox": set(),
     "demo": {"sandbox"},
 }

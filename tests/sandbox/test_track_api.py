@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import httpx
 import pytest
 
 from customerio_track_mcp.sandbox import run_sandbox
 from tests.support.sandbox_state import state_of
+
+
+@pytest.mark.parametrize("customer_id", ["{3F2504E0-4F89-11D3-9A0C-0305E82C3301}", '{"k":1}', "a%2Fb", "a/b", "{"])
+async def test_identifier_may_contain_any_character(http: httpx.AsyncClient, customer_id: str) -> None:
+    path = f"/api/v1/customers/{quote(customer_id, safe='')}"
+    assert (await http.put(path, json={"plan": "pro"})).status_code == 200
+    assert (await http.post(f"{path}/events", json={"name": "bought"})).status_code == 200
+    assert [person["id"] for person in (await state_of(http))["people"]] == [customer_id]
 
 
 async def test_each_operation_returns_200_with_an_empty_object_and_changes_the_state(http: httpx.AsyncClient) -> None:

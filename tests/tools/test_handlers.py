@@ -10,7 +10,7 @@ import pytest
 
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.tools.handlers import ToolHandlers
-from customerio_track_mcp.track import TrackClient
+from customerio_track_mcp.track import NOT_SECONDS, TrackClient
 from tests.support.scripted_server import ScriptedServer, hang, respond
 
 ANN: dict[str, Any] = {"customer_id": "1", "email": "ann@example.com"}
@@ -24,7 +24,11 @@ async def test_customer_is_created_with_every_attribute(handlers: ToolHandlers, 
     assert output.model_dump() == {
         "success": True,
         "error": None,
-        "message": "The Track API accepted customer '1' with 4 attributes.",
+        "message": (
+            "The Track API accepted customer '1' with 4 attributes. It does not report drops: an email that differs "
+            "from the one set, or that another person has, drops the whole update; an unknown cio_id does too, and a "
+            "suppressed person is ignored. A new customer_id with a known email renames that person."
+        ),
         "customer_id": "1",
         "email": "ann@example.com",
     }
@@ -101,7 +105,15 @@ async def test_single_problem_is_reported_in_the_singular(handlers: ToolHandlers
         ({"created_at": 1_700_000_000}, None, None, 1_700_000_000),
         ({"created_at": 1_700_000_001}, 1_700_000_000, "attributes.created_at: contradicts", None),
         ({"created_at": None}, 1_700_000_000, "attributes.created_at: contradicts", None),
-        ({"created_at": "1700000000"}, None, "attributes.created_at: must be a whole number", None),
+        ({"created_at": "1700000000"}, 1_700_000_000, None, 1_700_000_000),
+        ({"created_at": 1_700_000_000.0}, 1_700_000_000, None, 1_700_000_000),
+        ({"created_at": "1700000000"}, None, None, 1_700_000_000),
+        ({"created_at": " 1700000000 "}, None, None, 1_700_000_000),
+        ({"created_at": 1_700_000_000.0}, None, None, 1_700_000_000),
+        ({"created_at": "1700000001"}, 1_700_000_000, "attributes.created_at: contradicts", None),
+        ({"created_at": "1700000000000"}, None, "attributes.created_at: 1700000000000 looks like milliseconds", None),
+        ({"created_at": "2026-01-01"}, None, f"attributes.created_at: {NOT_SECONDS}", None),
+        ({"created_at": 1_700_000_000.5}, None, f"attributes.created_at: {NOT_SECONDS}", None),
         ({"created_at": True}, None, "attributes.created_at: must be a whole number", None),
         ({"created_at": 1_700_000_000_000}, None, "attributes.created_at: 1700000000000 looks like milliseconds", None),
         ({" email": "bob@example.com"}, None, "attributes name ' email': has surrounding whitespace", None),
@@ -123,6 +135,7 @@ async def test_email_and_created_at_in_attributes_must_agree_with_the_parameters
         (person,) = sandbox.workspace.people
         assert person.email == "ann@example.com"
         assert person.attributes.get("created_at") == recorded
+        assert not isinstance(person.attributes.get("created_at"), float)
 
 
 async def test_null_clears_created_at(handlers: ToolHandlers, sandbox: RunningSandbox) -> None:
@@ -165,7 +178,7 @@ async def test_success_on_a_later_attempt_is_mentioned(
 ) -> None:
     scripted.acts = [respond(503, "")]
     output = await scripted_handlers.create_or_update_customer(ANN)
-    assert str(output.message).endswith("with 1 attribute on attempt 2.")
+    assert " with 1 attribute on attempt 2. " in str(output.message)
 
 
 async def test_canceled_tool_cancels_its_request(scripted: ScriptedServer, scripted_handlers: ToolHandlers) -> None:

@@ -32,5 +32,5 @@ async def test_hints_match_what_the_tools_do(listed_tools: dict[str, Any]) -> No
     hints = {name: tool["annotations"] for name, tool in listed_tools.items()}
     assert not any(hint["readOnlyHint"] for hint in hints.values())
     assert all(hint["openWorldHint"] for hint in hints.values())
-    assert [hints[name]["destructiveHint"] for name in NAMES] == [True, False, False]
+    assert [hints[name]["destructiveHint"] for name in NAMES] == [True, True, True]
     assert [hints[name]["idempotentHint"] for name in NAMES] == [True, False, True]

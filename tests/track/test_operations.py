@@ -7,7 +7,7 @@ import json
 import pytest
 from ulid import ULID
 
-from customerio_track_mcp.track import EventType, IdType, InvalidArgumentsError
+from customerio_track_mcp.track import NOT_SECONDS, EventType, IdType, InvalidArgumentsError
 from customerio_track_mcp.track.operations import add_to_segment, identify, track
 
 
@@ -26,6 +26,25 @@ def test_identify_sends_email_and_created_at_as_attributes() -> None:
         "email": "ann@example.com",
         "created_at": 1_700_000_000,
     }
+
+
+@pytest.mark.parametrize("seconds", [1_700_000_000, 1_700_000_000.0, "1700000000", " 1700000000\n"])
+def test_times_in_attributes_are_sent_as_integers(seconds: object) -> None:
+    attributes = {"created_at": seconds, "_timestamp": seconds, "other_at": seconds}
+    for created_at in (None, 1_700_000_000):
+        body = decode(identify("42", created_at=created_at, attributes=attributes).content)
+        assert json.dumps(body["created_at"]) == json.dumps(body["_timestamp"]) == "1700000000"
+        assert body["other_at"] == seconds
+    assert attributes["created_at"] is seconds
+
+
+@pytest.mark.parametrize("value", ["", "soon", "1.0", 1.5, True, [], {}, "2026-01-01"])
+@pytest.mark.parametrize("name", ["created_at", "_timestamp"])
+def test_invalid_time_in_attributes_is_reported_with_an_example(name: str, value: object) -> None:
+    expected = f"attributes.{name}: {NOT_SECONDS}"
+    with pytest.raises(InvalidArgumentsError) as caught:
+        identify("42", attributes={name: value})
+    assert [str(problem) for problem in caught.value.problems] == [expected]
 
 
 def test_event_contains_a_new_ulid_and_its_name_without_whitespace() -> None:

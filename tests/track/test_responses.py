@@ -6,9 +6,9 @@ import pytest
 
 from customerio_track_mcp.track import (
     Credentials,
+    InterceptedError,
     RedirectedError,
     Region,
-    RejectedError,
     TrackClient,
     UnauthorizedError,
 )
@@ -53,7 +53,7 @@ async def test_200_without_a_json_object_is_not_a_confirmation(scripted: Scripte
     scripted.acts = [respond(200, body, "text/html")]
     async with TrackClient(CREDENTIALS, scripted.url, retry_policy=FAST_RETRIES) as client:
         error = await failure_of_track(client)
-    assert isinstance(error, RejectedError)
+    assert isinstance(error, InterceptedError)
     assert error.outcome_unknown
     assert "hotel" not in str(error)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from customerio_track_mcp.runtime import create_client
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.tools.guidance import explain, operator_fix, sentence
-from customerio_track_mcp.track import Region, RequestFailedError, TrackError, shorten
+from customerio_track_mcp.track import MissingCredentialsError, Region, RequestFailedError, TrackError, shorten
 
 
 async def check(settings: Settings, print_line: Callable[[str], None]) -> int:
@@ -16,6 +16,9 @@ async def check(settings: Settings, print_line: Callable[[str], None]) -> int:
     Returns:
         The exit status: 0 if the tools can be used with these settings, 1 if not.
     """
+    if missing := settings.missing_credentials:
+        print_line(f"FAILED. {explain(MissingCredentialsError(missing))}")
+        return 1
     print_line(f"Asking {settings.base_url} ...")
     try:
         async with create_client(settings, settings.base_url) as client:

@@ -43,7 +43,8 @@ def stdio(options: StdioOptions) -> int:
     from customerio_track_mcp.stdio.transport import serve_stdio
 
     async def run() -> None:
-        async with open_upstream(options) as upstream, open_runtime(upstream) as runtime:
+        # Hosts show what a server writes to stderr as errors.
+        async with open_upstream(options, default_log_level="WARNING") as upstream, open_runtime(upstream) as runtime:
             gc.freeze()  # see `module_loading`
             await serve_stdio(runtime.server)
 

@@ -24,7 +24,7 @@ from customerio_track_mcp.http.server import SECONDS_TO_RESPOND
 from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
-from customerio_track_mcp.runtime import Upstream
+from customerio_track_mcp.runtime import Upstream, create_client
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
 from customerio_track_mcp.track import is_loopback, preload
@@ -52,7 +52,7 @@ async def serve_http(options: HttpOptions, settings: HttpSettings) -> int:
         SettingsError: a setting cannot be used.
     """
     authenticator = Authenticator(settings)
-    async with open_upstream(options) as upstream:
+    async with open_upstream(options, default_log_level="INFO") as upstream:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         try:
             listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
@@ -89,6 +89,8 @@ async def _supervise(
     listener: socket.socket,
     on_ready: Callable[[], None],
 ) -> int:
+    async with create_client(upstream.settings, upstream.base_url):
+        pass  # proxy and certificate variables that cannot be used are reported once, not by every worker
     worker = WorkerOptions(
         host=options.host,
         workers=options.workers,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +22,14 @@ from customerio_track_mcp.cli.options import (
     TokenOptions,
 )
 from customerio_track_mcp.cli.upstream import SANDBOX_PORT
-from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.base import EnvironmentSettings, SettingsError
+from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
 from customerio_track_mcp.settings.http import CALLER_NAME, HttpSettings
 from customerio_track_mcp.settings.server import Settings
 
 _MAX_PORT: Final = 65535
 _MAX_WORKERS: Final = 64
+_ENV_FILE_OPTION: Final = "--env-file"
 _EXAMPLES: Final = """\
 examples:
   customerio-track-mcp                    serve a host over stdio
@@ -46,16 +49,48 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success, 1 for a failed `check` or `demo`, 2 for an invalid setting or option.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help", "--version")):
-        words.insert(0, "stdio")
+    words = _with_command(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
     values = vars(parser.parse_args(words))
     run: Callable[[Any], int] = values.pop("run")
+    env_file: Path | None = values.pop("env_file")
     options: object = values.pop("options")(**values)
     if isinstance(options, StdioOptions) and not options.sandbox and (options.data or options.open):
         parser.error("--data and --open require --sandbox")
-    return commands.run_reporting_settings_errors(lambda: run(options))
+
+    def run_with_env_file() -> int:
+        if env_file is not None:
+            _use_env_file(env_file)
+        return run(options)
+
+    return commands.run_reporting_settings_errors(run_with_env_file)
+
+
+def _with_command(arguments: Sequence[str]) -> list[str]:
+    """Return `arguments` with the default command, `stdio`, if they name none."""
+    words = list(arguments)
+    position = 0
+    while words[position : position + 1] and words[position].partition("=")[0] == _ENV_FILE_OPTION:
+        position += 1 if "=" in words[position] else 2
+    if position > len(words):
+        return words  # the parser reports the option without a value
+    first = words[position] if position < len(words) else "-"
+    if first.startswith("-") and first not in ("-h", "--help", "--version"):
+        words.insert(position, "stdio")
+    return words
+
+
+def _use_env_file(path: Path) -> None:
+    """Set the file that settings are read from, in this process and in those that it starts.
+
+    Raises:
+        SettingsError: it cannot be read.
+    """
+    try:
+        read_env_file(path)
+    except EnvFileError as error:
+        raise SettingsError([f"{_ENV_FILE_OPTION}: {error}"]) from None
+    os.environ[ENV_FILE_VARIABLE] = str(path)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -66,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    _add_env_file(parser, default=None)
     subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     stdio = subcommands.add_parser("stdio", help="serve a host over stdio (the default)")
@@ -98,7 +134,20 @@ def _parser() -> argparse.ArgumentParser:
     token.set_defaults(run=commands.token, options=TokenOptions)
     demo = subcommands.add_parser("demo", help="load example customers into a sandbox through the real server")
     demo.set_defaults(run=commands.demo, options=NoOptions)
+    for command in (stdio, http, sandbox, check, token, demo):
+        # Suppressed, so that it does not replace the value of the option before the command.
+        _add_env_file(command, default=argparse.SUPPRESS)
     return parser
+
+
+def _add_env_file(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument(
+        _ENV_FILE_OPTION,
+        type=Path,
+        metavar="FILE",
+        default=default,
+        help="read settings from this file; environment variables take precedence over it",
+    )
 
 
 def _port(text: str) -> int:
@@ -122,14 +171,14 @@ def _name(text: str) -> str:
 
 
 def _settings_help() -> str:
-    lines = ["settings (environment variables, a .env file, or secret files in /run/secrets):"]
+    lines = ["settings (environment variables, --env-file, or secret files in /run/secrets):"]
     lines += [*_fields_help(Settings), "settings of the HTTP service:", *_fields_help(HttpSettings)]
     return "\n".join(lines)
 
 
 def _fields_help(settings: type[EnvironmentSettings]) -> Iterator[str]:
     for name, field in settings.model_fields.items():
-        default = "required" if field.is_required() else field.default
+        default = field.default
         if isinstance(default, SecretStr):
             default = default.get_secret_value()
         shown = ", ".join(sorted(default)) if isinstance(default, frozenset) else default

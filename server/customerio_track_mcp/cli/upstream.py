@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from customerio_track_mcp.cli.options import SandboxPageOptions, StdioOptions
@@ -15,7 +16,7 @@ from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.instrumentation.logs import configure_logging
 from customerio_track_mcp.runtime import Upstream
 from customerio_track_mcp.settings.base import SettingsError
-from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE, LogLevel, Settings
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox
@@ -27,10 +28,14 @@ _LOOPBACK: Final = "127.0.0.1"
 
 
 @asynccontextmanager
-async def open_upstream(options: StdioOptions) -> AsyncIterator[Upstream]:
+async def open_upstream(options: StdioOptions, default_log_level: LogLevel) -> AsyncIterator[Upstream]:
     """Find the upstream for the server that `options` ask for, and set up logging for it.
 
     An embedded sandbox runs until the block ends.
+
+    Args:
+        options: which upstream to find.
+        default_log_level: the log level if it is not set.
 
     Raises:
         SettingsError: a setting is invalid.
@@ -41,10 +46,14 @@ async def open_upstream(options: StdioOptions) -> AsyncIterator[Upstream]:
             upstream = sandbox_upstream((await stack.enter_async_context(_embedded_sandbox(options))).url)
         else:
             upstream = settings_upstream()
-        configure_logging(upstream.settings.log_level, upstream.settings.log_format)
-        if upstream.settings.credentials is None:
-            notify = startup_notifier(upstream)
-            notify("CUSTOMERIO_SITE_ID is not set: every call fails until it is")
+        settings = upstream.settings.with_defaults(log_level=default_log_level)
+        configure_logging(settings.log_level, settings.log_format)
+        if missing := settings.missing_credentials:
+            # An error, so that it is shown at every log level.
+            notify = startup_notifier(upstream, logger.error)
+            notify(
+                f"{missing}; every call fails until that is done ({API_CREDENTIALS_PAGE}; no account? try --sandbox)"
+            )
         yield upstream
 
 
@@ -71,9 +80,9 @@ def sandbox_upstream(url: str) -> Upstream:
     return Upstream(settings, url, f"This is a sandbox without real data: watch what arrives at {url}")
 
 
-def startup_notifier(upstream: Upstream) -> Callable[[str], None]:
-    """Return how startup lines are written: printed for people, or logged if logs are JSON."""
-    return print_status if upstream.settings.log_format == "text" else logger.warning
+def startup_notifier(upstream: Upstream, log: Callable[[str], None] = logger.warning) -> Callable[[str], None]:
+    """Return how startup lines are written: printed for people, or passed to `log` if logs are JSON."""
+    return print_status if upstream.settings.log_format == "text" else log
 
 
 @asynccontextmanager
@@ -112,6 +121,8 @@ async def _embedded_sandbox(options: SandboxPageOptions) -> AsyncIterator[Runnin
 
 def _open_in_browser(url: str) -> None:
     # In its own process: what a browser prints must not reach stdout, which carries the protocol.
-    command = [sys.executable, "-m", "webbrowser", url]
+    # -I: import nothing from the working directory or PYTHONPATH. `cwd`: a relative entry of PATH must not lead there.
+    command = [sys.executable, "-I", "-m", "webbrowser", url]
+    root = Path(sys.executable).anchor or None
     null = subprocess.DEVNULL
-    subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)  # noqa: S603
+    subprocess.Popen(command, stdin=null, stdout=null, stderr=null, cwd=root, start_new_session=True)  # noqa: S603

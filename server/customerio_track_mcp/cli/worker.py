@@ -12,6 +12,7 @@ import socket
 import sys
 
 from customerio_track_mcp.cli.options import WorkerOptions
+from customerio_track_mcp.instrumentation.stderr import protect_stderr
 from customerio_track_mcp.module_loading import loading
 
 
@@ -24,6 +25,7 @@ def main(argument: str) -> int:
     Returns:
         The exit status: 0 for success, 2 for an invalid setting.
     """
+    protect_stderr()
     with loading():
         import anyio
 

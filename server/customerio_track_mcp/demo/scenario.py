@@ -7,7 +7,6 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -60,13 +59,13 @@ def _server_process(track_url: str) -> StdioServerParameters:
         "CUSTOMERIO_LOG_LEVEL": "ERROR",
         "CUSTOMERIO_SECRETS_DIR": os.devnull,
     }
-    # The user's settings for a real workspace, from the environment or a .env file, must not affect the demo.
+    # The user's settings for a real workspace must not affect the demo. CUSTOMERIO_ENV_FILE is one of them.
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("CUSTOMERIO_")}
     return StdioServerParameters(
         command=sys.executable,
-        args=["-m", "customerio_track_mcp", "stdio"],
+        # -P: import nothing from the working directory.
+        args=["-P", "-m", "customerio_track_mcp", "stdio"],
         env=inherited | settings,
-        cwd=Path(__file__).parent,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from mcp.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -20,6 +22,7 @@ from customerio_track_mcp.http.hostnames import transport_security
 from customerio_track_mcp.http.middleware.allowed_hosts import AllowedHostsMiddleware, LowercaseHostMiddleware
 from customerio_track_mcp.http.middleware.body_timeout import BodyTimeoutMiddleware
 from customerio_track_mcp.http.middleware.concurrency import ConcurrencyLimitMiddleware
+from customerio_track_mcp.http.middleware.message_format import MessageFormatMiddleware
 from customerio_track_mcp.http.middleware.post_only import PostOnlyMiddleware
 from customerio_track_mcp.http.middleware.request_id import RequestIdMiddleware
 from customerio_track_mcp.instrumentation.metrics import Metrics
@@ -64,7 +67,7 @@ def create_app(
         server,
         stateless=True,
         security_settings=security,
-        max_request_body_size=settings.max_body_bytes,
+        max_request_body_size=sys.maxsize,  # limited below; a normalized body may be longer than the one received
     )
 
     every_route = [*_cors(settings)]
@@ -77,8 +80,10 @@ def create_app(
             ConcurrencyLimitMiddleware, settings.max_in_flight, settings.max_in_flight_per_caller, metrics.in_flight
         ),
         Middleware(BodyTimeoutMiddleware, settings.body_timeout),
+        Middleware(RequestBodyLimitMiddleware, settings.max_body_bytes),
+        Middleware(MessageFormatMiddleware),
         *authenticator.challenge_scopes(),
-        # Then the SDK, which checks Host and Origin (`security`) and the size of the body before it reads the request.
+        # Then the SDK, which checks Host and Origin (`security`).
     ]
     metrics_route = [*authenticator.require(METRICS_SCOPE), Middleware(AllowedHostsMiddleware, security)]
 

@@ -93,8 +93,9 @@ class People:
         for name, old in (("id", person.id), ("email", person.email)):
             new = identifiers.get(name)
             if old is not None and new is not None and new.lower() != old.lower():
+                setting = ", or through the id if the workspace allows it" if name == "email" else ""
                 raise DroppedError(
-                    f"Attribute Update Failure: an existing {name} can be changed only through cio_<cio_id>"
+                    f"Attribute Update Failure: an existing {name} can be changed only through cio_<cio_id>{setting}"
                 )
 
     def _add(self) -> Person:

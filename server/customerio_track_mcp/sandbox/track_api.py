@@ -60,8 +60,9 @@ class TrackApi:
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes of the operations."""
-        router.add_put("/api/v1/customers/{identifier}", self._identify)
-        router.add_post("/api/v1/customers/{identifier}/events", self._track)
+        # aiohttp's own pattern excludes braces.
+        router.add_put("/api/v1/customers/{identifier:[^/]+}", self._identify)
+        router.add_post("/api/v1/customers/{identifier:[^/]+}/events", self._track)
         router.add_post("/api/v1/segments/{segment_id}/add_customers", self._add_to_segment)
         router.add_get("/api/v1/accounts/region", self._find_region)
 

@@ -1,7 +1,8 @@
 """Where settings come from, and how invalid ones are reported: one line each.
 
-Sources, by precedence: environment variables, a `.env` file in the working directory, secret files in `/run/secrets`
-(or `CUSTOMERIO_SECRETS_DIR`), one file per setting, named like the variable in lower case.
+Sources, by precedence: environment variables, the file that `CUSTOMERIO_ENV_FILE` names, secret files in `/run/secrets`
+(or `CUSTOMERIO_SECRETS_DIR`), one file per setting, named like the variable in lower case. Nothing is read from the
+working directory by itself.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Any, Self
 import pydantic_settings
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
 
 
 class SettingsError(Exception):
@@ -32,8 +35,6 @@ class EnvironmentSettings(BaseSettings):
     """Base class of settings. A subclass sets the prefix of its variables."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
-        env_file_encoding="utf-8",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -50,13 +51,21 @@ class EnvironmentSettings(BaseSettings):
         Raises:
             SettingsError: with one line for each invalid setting.
         """
-        secrets = Path(os.environ.get("CUSTOMERIO_SECRETS_DIR", "/run/secrets"))
+        secrets = Path(os.environ.get("CUSTOMERIO_SECRETS_DIR") or "/run/secrets")
         try:
             return cls(_secrets_dir=secrets if secrets.is_dir() else None, **overrides)
         except ValidationError as error:
             raise SettingsError([cls._line(detail) for detail in error.errors()]) from None
+        except EnvFileError as error:
+            raise SettingsError([f"{ENV_FILE_VARIABLE}: {error}"]) from None
         except (pydantic_settings.SettingsError, UnicodeError, OSError):
-            raise SettingsError(["the .env file or a secret file cannot be read as UTF-8 text"]) from None
+            raise SettingsError([cls._unreadable_secret(secrets)]) from None
+
+    def with_defaults(self, **defaults: Any) -> Self:
+        """Return the settings with these values for those that are not set anywhere."""
+        return self.model_copy(
+            update={name: value for name, value in defaults.items() if name not in self.model_fields_set}
+        )
 
     @classmethod
     def variable(cls, field: str) -> str:
@@ -64,10 +73,45 @@ class EnvironmentSettings(BaseSettings):
         return f"{cls.model_config['env_prefix']}{field}".upper()
 
     @classmethod
-    def missing_message(cls, field: str) -> str:
-        """Return what to report, after its name, about a required setting that is not set."""
-        del field
-        return "is not set"
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where values come from, by precedence; called by pydantic-settings.
+
+        Its own source for env files passes over a file that it cannot find and lines that it cannot parse, and waits
+        for a FIFO.
+        """
+        del dotenv_settings
+        from_file = InitSettingsSource(settings_cls, cls._values_in_env_file())
+        return init_settings, env_settings, from_file, file_secret_settings
+
+    @classmethod
+    def _values_in_env_file(cls) -> dict[str, Any]:
+        path = os.environ.get(ENV_FILE_VARIABLE)
+        if not path:
+            return {}
+        variables = read_env_file(Path(path))
+        values = {field: variables.get(cls.variable(field)) for field in cls.model_fields}
+        return {field: value for field, value in values.items() if value}
+
+    @classmethod
+    def _unreadable_secret(cls, directory: Path) -> str:
+        """Return which secret file cannot be read."""
+        path = directory
+        try:
+            for path in directory.iterdir():
+                if path.is_file() and path.name.upper() in map(cls.variable, cls.model_fields):
+                    path.read_text(encoding="utf-8")
+        except UnicodeError:
+            return f"{path} cannot be read as UTF-8 text"
+        except OSError as error:
+            return f"{path} cannot be read: {error.strerror}"
+        return f"the secret files in {directory} cannot be read"
 
     @classmethod
     def _line(cls, detail: ErrorDetails) -> str:
@@ -75,6 +119,4 @@ class EnvironmentSettings(BaseSettings):
         if not detail["loc"]:
             return message
         field = str(detail["loc"][0])
-        if detail["type"] == "missing":
-            return f"{cls.variable(field)} {cls.missing_message(field)}"
         return f"{cls.variable(field)}: {message}"

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from customerio_track_mcp.settings.base import EnvironmentSettings
-from customerio_track_mcp.settings.validators import lower, split, upper, validated_url
+from customerio_track_mcp.settings.placeholders import why_not_a_secret
+from customerio_track_mcp.settings.validators import lower, split, upper, validated_url, without_api_path
 from customerio_track_mcp.track import RESERVED_KEYS, Credentials, Region, RetryPolicy
 
 API_CREDENTIALS_PAGE: Final = "Settings > Workspace Settings > API Credentials in Customer.io"
 IN_PROCESS_STORAGE: Final = "memory://"
 """The value of `rate_limit_storage` that keeps the rate limit in each process."""
+
+_RANDOM_HASH_KEY: Final = os.urandom(32)
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LogFormat = Literal["text", "json"]
@@ -26,7 +30,10 @@ class Settings(EnvironmentSettings):
 
     model_config = SettingsConfigDict(env_prefix="CUSTOMERIO_")
 
-    api_key: SecretStr = Field(description=f"Tracking API key ({API_CREDENTIALS_PAGE}), or site_id:api_key.")
+    api_key: SecretStr | None = Field(
+        default=None,
+        description=f"Tracking API key ({API_CREDENTIALS_PAGE}), or site_id:api_key. Without it, every call fails.",
+    )
     site_id: SecretStr | None = Field(default=None, description=f"Site ID ({API_CREDENTIALS_PAGE}).")
     region: Annotated[Region, BeforeValidator(upper)] = Field(
         default=Region.US, description="Data region of the workspace: US or EU."
@@ -71,7 +78,7 @@ class Settings(EnvironmentSettings):
         default=10.0, gt=0, allow_inf_nan=False, description="Seconds to wait for a free connection."
     )
     log_level: Annotated[LogLevel, BeforeValidator(upper)] = Field(
-        default="INFO", description="DEBUG, INFO, WARNING or ERROR."
+        default="INFO", description="DEBUG, INFO, WARNING or ERROR; on stdio, the default is WARNING."
     )
     log_format: Annotated[LogFormat, BeforeValidator(lower)] = Field(default="text", description="text or json.")
     log_hash_key: SecretStr | None = Field(
@@ -81,33 +88,46 @@ class Settings(EnvironmentSettings):
 
     @field_validator("api_key", "site_id")
     @classmethod
-    def _validate_secret(cls, value: SecretStr | None) -> SecretStr | None:
+    def _validate_credential(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if value is None:
             return None
         text = value.get_secret_value().strip()
         if not text or text.endswith(":"):
             raise ValueError("is blank")
+        if reason := why_not_a_secret(text):
+            raise ValueError(reason)
         if not text.isascii() or not text.isprintable() or " " in text:
             raise ValueError("contains characters that are not valid in a Site ID or an API key")
+        if info.field_name == "site_id" and ":" in text:
+            raise ValueError("contains a colon; pass the Site ID alone, or site_id:api_key as CUSTOMERIO_API_KEY")
         return SecretStr(text)
+
+    @field_validator("log_hash_key")
+    @classmethod
+    def _validate_hash_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and (reason := why_not_a_secret(value.get_secret_value().strip())):
+            raise ValueError(reason)
+        return value
 
     @field_validator("track_url")
     @classmethod
     def _validate_url(cls, value: str | None) -> str | None:
-        return validated_url(value, "https://track.example.com") if value is not None else None
+        return without_api_path(validated_url(value, "https://track.example.com")) if value is not None else None
 
     @field_validator("rate_limit_storage")
     @classmethod
     def _validate_storage(cls, value: SecretStr) -> SecretStr:
         url = value.get_secret_value().strip()
+        if "${" in url or "{{" in url:
+            raise ValueError("contains a placeholder that was not replaced")
         if url != IN_PROCESS_STORAGE and not url.startswith(("redis://", "rediss://")):
             raise ValueError("must be memory://, or start with redis:// or rediss://")
         return SecretStr(url)
 
     @model_validator(mode="after")
     def _validate_site_id(self) -> Self:
-        in_key, colon, _ = self.api_key.get_secret_value().partition(":")
-        if self.site_id is not None and colon and in_key != self.site_id.get_secret_value():
+        in_key, _ = self._parts_of_key
+        if self.site_id is not None and in_key is not None and in_key != self.site_id.get_secret_value():
             raise ValueError("CUSTOMERIO_API_KEY contains a different Site ID than CUSTOMERIO_SITE_ID")
         return self
 
@@ -120,20 +140,17 @@ class Settings(EnvironmentSettings):
             )
         return value
 
-    @classmethod
-    def missing_message(cls, field: str) -> str:
-        """Return what to report, after its name, about a required setting that is not set."""
-        del field
-        return f"is not set; it is the Tracking API key from {API_CREDENTIALS_PAGE} (no account? try --sandbox)"
-
     @property
     def credentials(self) -> Credentials | None:
-        """The Site ID and API key; None if no Site ID is set in either way."""
-        in_key, colon, rest = self.api_key.get_secret_value().partition(":")
-        key = rest if colon else in_key
-        if self.site_id is not None:
-            return Credentials(self.site_id.get_secret_value(), key)
-        return Credentials(in_key, key) if colon and in_key else None
+        """The Site ID and API key; None if one of them is not set."""
+        site_id, api_key = self._site_id, self._parts_of_key[1]
+        return Credentials(site_id, api_key) if site_id and api_key else None
+
+    @property
+    def missing_credentials(self) -> str:
+        """Which of the variables that every call needs are not set; empty if they are."""
+        is_missing = {"CUSTOMERIO_API_KEY": not self._parts_of_key[1], "CUSTOMERIO_SITE_ID": not self._site_id}
+        return " and ".join(f"{name} is not set" for name, missing in is_missing.items() if missing)
 
     @property
     def base_url(self) -> str:
@@ -145,6 +162,8 @@ class Settings(EnvironmentSettings):
         """The key of the HMAC that replaces personal identifiers in logs."""
         if self.log_hash_key is not None:
             return self.log_hash_key.get_secret_value().encode()
+        if self.api_key is None:
+            return _RANDOM_HASH_KEY
         return hmac.new(self.api_key.get_secret_value().encode(), b"log_hash_key", hashlib.sha256).digest()
 
     @property
@@ -158,3 +177,15 @@ class Settings(EnvironmentSettings):
             max_attempts=self.max_attempts,
             time_budget=self.time_budget,
         )
+
+    @property
+    def _site_id(self) -> str | None:
+        return self.site_id.get_secret_value() if self.site_id is not None else self._parts_of_key[0]
+
+    @property
+    def _parts_of_key(self) -> tuple[str | None, str | None]:
+        """The Site ID and the API key in `api_key`; each is None if it is not there."""
+        if self.api_key is None:
+            return None, None
+        in_key, colon, rest = self.api_key.get_secret_value().partition(":")
+        return (in_key, rest) if colon else (None, in_key)

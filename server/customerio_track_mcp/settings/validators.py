@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
 from customerio_track_mcp.track import is_loopback
+
+_API_PATH: Final = "/api/v1"
+_NEVER_IN_URLS: Final = frozenset('<>{}|^`"\\')
+"""Characters that RFC 3986 excludes; in a setting they come from a placeholder that was not replaced."""
 
 
 def upper(value: object) -> object:
@@ -24,6 +29,18 @@ def split(value: object) -> object:
     return value.replace(",", " ").split() if isinstance(value, str) else value
 
 
+def without_api_path(url: str) -> str:
+    """Return a base URL without `/api/v1` at its end, as vendor SDKs write it, and without a final slash.
+
+    Args:
+        url: a valid URL without a query and a fragment.
+    """
+    url = url.rstrip("/")
+    if urlsplit(url).path.lower().endswith(_API_PATH):
+        url = url[: -len(_API_PATH)].rstrip("/")
+    return url
+
+
 def validated_url(text: str, example: str) -> str:
     """Return `text` stripped of whitespace, if it is an https URL, or http on loopback.
 
@@ -36,6 +53,8 @@ def validated_url(text: str, example: str) -> str:
     """
     expected = f"invalid URL: expected one such as {example}, without user, query or fragment"
     text = text.strip()
+    if not _NEVER_IN_URLS.isdisjoint(text):
+        raise ValueError(expected)
     try:
         url, port = httpx.URL(text), urlsplit(text).port
         hostname = url.host

@@ -25,6 +25,7 @@ logger = logging.getLogger("customerio_track_mcp.stdio")
 _CHUNK_BYTES: Final = 2**16
 _MAX_CHUNKS_READ_AHEAD: Final = 4
 _MAX_QUEUED_LINES: Final = 256
+_FORWARD_TIMEOUT: Final = 1.0
 
 
 class LineReader:
@@ -104,8 +105,12 @@ async def lines_to_stdout() -> AsyncIterator[LineWriter]:
 @contextmanager
 def _claim_stdout() -> Iterator[int]:
     descriptor = os.dup(1)
-    # If the process was started without stderr, descriptor 2 may be any file.
-    os.dup2(2 if sys.stderr is not None else os.open(os.devnull, os.O_WRONLY), 1)
+    # Through a pipe and a thread: whoever prints must not wait for the reader of stderr.
+    readable, writable = os.pipe()
+    os.dup2(writable, 1)
+    os.close(writable)
+    forwarding = Thread(target=_forward_to_stderr, args=(readable,), name="stray output", daemon=True)
+    forwarding.start()
     try:
         yield descriptor
     finally:
@@ -113,6 +118,17 @@ def _claim_stdout() -> Iterator[int]:
             sys.stdout.flush()
         # Not closed: the thread may still be writing, and the number must not be reused for another file.
         os.dup2(descriptor, 1)
+        # It ends with the pipe, which a child process may keep open.
+        forwarding.join(_FORWARD_TIMEOUT)
+
+
+def _forward_to_stderr(readable: int) -> None:
+    with suppress(OSError):
+        while chunk := os.read(readable, _CHUNK_BYTES):
+            # Whatever stderr is, go on reading: a full pipe would stop those who print.
+            with suppress(AttributeError, OSError, ValueError):
+                sys.stderr.buffer.write(chunk)
+                sys.stderr.buffer.flush()
 
 
 class LineWriter:

@@ -9,7 +9,6 @@ go when all of these are solved there.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections import Counter, deque
@@ -23,15 +22,14 @@ from mcp.server import Server
 from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
-from pydantic import ValidationError
 
+from customerio_track_mcp.jsonrpc import BYTE_ORDER_MARK, InvalidMessageError, parse_message
 from customerio_track_mcp.signals import on_stop_signal
 from customerio_track_mcp.stdio.pipes import LineReader, LineWriter, lines_to_stdout
 
 logger = logging.getLogger("customerio_track_mcp.stdio")
 
 _STOP_TIMEOUT: Final = 5
-_MAX_DIGITS: Final = 4000  # Python refuses to parse integers of more than 4300 digits
 
 
 async def serve_stdio(server: Server[Any]) -> None:
@@ -136,11 +134,11 @@ class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
             while not self._lines:
                 await self._read_lines()
             line = self._lines.popleft()
-            if not line.strip():
+            if not line.removeprefix(BYTE_ORDER_MARK).strip():
                 continue
             try:
-                message = _parse_message(line)
-            except _InvalidMessageError as invalid:
+                message = parse_message(line)
+            except InvalidMessageError as invalid:
                 await self._outgoing.send(SessionMessage(invalid.response))
                 continue
             self._pending.on_received(message)
@@ -155,56 +153,3 @@ class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
         except anyio.EndOfStream:
             await self._pending.wait_until_empty()
             raise
-
-
-class _InvalidMessageError(Exception):
-    """A line is not a message; `response` is the error to send."""
-
-    def __init__(self, request_id: types.RequestId | None, code: int, message: str) -> None:
-        super().__init__(message)
-        error = types.ErrorData(code=code, message=message)
-        self.response = types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
-
-
-def _parse_message(line: bytes) -> types.JSONRPCMessage:
-    try:
-        return types.jsonrpc_message_adapter.validate_json(line, by_name=False)
-    except ValidationError:
-        pass
-    # pydantic's JSON parser rejects what JSON allows: lone surrogates, deep nesting, very long integers. Parse those
-    # too, so that a tool can report them.
-    try:
-        value = json.loads(line.decode(errors="replace"), parse_int=_parse_int)
-    except (ValueError, RecursionError):
-        raise _InvalidMessageError(None, types.PARSE_ERROR, "Parse error") from None
-    try:
-        _reject_unencodable_names(value)
-        return types.jsonrpc_message_adapter.validate_python(value, by_name=False)
-    except (ValidationError, UnicodeEncodeError):
-        request_id = value.get("id") if isinstance(value, dict) else None
-        usable = isinstance(request_id, int) or (isinstance(request_id, str) and _is_encodable(request_id))
-        raise _InvalidMessageError(request_id if usable else None, types.INVALID_REQUEST, "Invalid request") from None
-
-
-def _reject_unencodable_names(message: object) -> None:
-    """Raise `UnicodeEncodeError` for a lone surrogate that a response would repeat: in the id, method or tool name."""
-    if isinstance(message, dict):
-        params = message.get("params")
-        for name in (
-            message.get("id"),
-            message.get("method"),
-            params.get("name") if isinstance(params, dict) else None,
-        ):
-            str(name).encode()
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _parse_int(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _MAX_DIGITS else float("inf")

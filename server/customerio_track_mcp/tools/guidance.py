@@ -6,15 +6,21 @@ only this server knows: which setting an operator must change, and when a call m
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 
 from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE
 from customerio_track_mcp.track import (
+    InterceptedError,
     MissingCredentialsError,
+    Progress,
+    ProxyRefusedError,
     RedirectedError,
     RequestFailedError,
+    TlsError,
     TrackError,
     UnauthorizedError,
+    UntrustedCertificateError,
 )
 
 RETRYING_WILL_NOT_HELP: Final = "Retrying will not help until this is fixed; ask the user."
@@ -50,8 +56,8 @@ def operator_fix(error: TrackError) -> str:
     match error:
         case MissingCredentialsError():
             return (
-                f"Set CUSTOMERIO_SITE_ID, or set CUSTOMERIO_API_KEY to site_id:api_key ({API_CREDENTIALS_PAGE}), and "
-                f"restart the server. {RETRYING_WILL_NOT_HELP}"
+                f"Set CUSTOMERIO_SITE_ID and CUSTOMERIO_API_KEY ({API_CREDENTIALS_PAGE}), or set CUSTOMERIO_API_KEY to "
+                f"site_id:api_key, and restart the server. {RETRYING_WILL_NOT_HELP}"
             )
         case UnauthorizedError():
             return (
@@ -70,20 +76,43 @@ def operator_fix(error: TrackError) -> str:
                 "Check CUSTOMERIO_REGION and CUSTOMERIO_TRACK_URL with 'customerio-track-mcp check'. "
                 f"{RETRYING_WILL_NOT_HELP}"
             )
+        case InterceptedError(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+            return (
+                f"{error.advice} Or send less in one call: the limit on a request's size is not the Track API's. "
+                f"{RETRYING_WILL_NOT_HELP}"
+            )
+        case InterceptedError(status=HTTPStatus.UNAUTHORIZED):
+            return (
+                f"{error.advice} Check CUSTOMERIO_TRACK_URL, CUSTOMERIO_SITE_ID and CUSTOMERIO_API_KEY, too. "
+                f"{RETRYING_WILL_NOT_HELP}"
+            )
+        case InterceptedError(status=int(status)) if status >= HTTPStatus.BAD_REQUEST:
+            return f"{error.advice} Check CUSTOMERIO_TRACK_URL, too. {RETRYING_WILL_NOT_HELP}"
+        case TlsError():
+            return f"{error.advice} Check CUSTOMERIO_TRACK_URL, and restart the server. {RETRYING_WILL_NOT_HELP}"
+        case ProxyRefusedError() | UntrustedCertificateError():
+            return f"{error.advice} Restart the server afterwards. {RETRYING_WILL_NOT_HELP}"
     return ""
 
 
-def internal_error(name: str = "") -> str:
+def internal_error(name: str = "", progress: Progress | None = None, *, confirmed: bool = False) -> str:
     """Describe a failure of this server itself.
 
     Args:
         name: the class of the exception; empty if it should not be shown.
+        progress: how far the request got; None if that is unknown.
+        confirmed: whether the Track API had confirmed the request before.
     """
     shown = f" ({name})" if name else ""
-    return (
-        f"Internal error{shown}: this is a bug in the server. Whether the request was carried out is unknown. Do not "
-        "call again; ask the user to look at the server's log."
-    )
+    bug = f"Internal error{shown}: this is a bug in the server."
+    ask = "Do not call again; ask the user to look at the server's log."
+    if confirmed:
+        return f"{bug} The Track API had already confirmed the request. {ask}"
+    if progress is None or progress.outcome_unknown:
+        return f"{bug} Whether the request was carried out is unknown. {ask}"
+    if progress.last_failure is None:
+        return f"Nothing was sent. {bug} {ask}"
+    return f"{bug} The request was not carried out. {ask}"
 
 
 def _outcome(error: RequestFailedError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from customerio_track_mcp.instrumentation.calls import CallContext, Outcome
 from customerio_track_mcp.tools.arguments import parse_arguments
@@ -19,16 +19,21 @@ from customerio_track_mcp.tools.schemas import (
 from customerio_track_mcp.track import (
     RESERVED_ATTRIBUTES,
     RESERVED_EVENT_DATA,
-    IdType,
     InvalidArgumentsError,
+    MissingCredentialsError,
     Problem,
     Receipt,
     TrackClient,
     TrackError,
     TrackRequest,
-    is_email,
     operations,
     reserved_key_problems,
+)
+
+_UNREPORTED_DROPS: Final = (
+    "It does not report drops: an email that differs from the one set, or that another person has, drops the whole "
+    "update; an unknown cio_id does too, and a suppressed person is ignored. A new customer_id with a known email "
+    "renames that person."
 )
 
 
@@ -40,11 +45,13 @@ class ToolHandlers:
     Args:
         client: a client of the workspace's Track API.
         allowed_keys: the reserved keys that the operator allows in attributes and event data.
+        missing_credentials: which settings the client's credentials lack; every call returns it. Empty if none.
     """
 
-    def __init__(self, client: TrackClient, allowed_keys: Collection[str] = ()) -> None:
+    def __init__(self, client: TrackClient, allowed_keys: Collection[str] = (), missing_credentials: str = "") -> None:
         self._client = client
         self._allowed_keys = allowed_keys
+        self._missing_credentials = missing_credentials
 
     async def create_or_update_customer(
         self, arguments: Mapping[str, object], context: CallContext | None = None
@@ -57,6 +64,7 @@ class ToolHandlers:
         context = context or CallContext()
         echo: dict[str, Any] = {}
         try:
+            self._require_credentials()
             request = _build(
                 problems,
                 lambda: operations.identify(
@@ -71,7 +79,7 @@ class ToolHandlers:
         names = {"email", *(["created_at"] if given.created_at is not None else []), *(given.attributes or {})}
         message = (
             f"The Track API accepted customer {given.customer_id!r} with {_count(len(names), 'attribute')}"
-            f"{_on_attempt(receipt)}."
+            f"{_on_attempt(receipt)}. {_UNREPORTED_DROPS}{_notes(request)}"
         )
         return CreateOrUpdateCustomerOutput(success=True, message=message, **echo)
 
@@ -82,6 +90,7 @@ class ToolHandlers:
         context = context or CallContext()
         echo: dict[str, Any] = {}
         try:
+            self._require_credentials()
             request = _build(
                 problems,
                 lambda: operations.track(
@@ -95,7 +104,7 @@ class ToolHandlers:
             return SendEventOutput(success=False, error=explain(error), **echo)
         message = (
             f"The Track API accepted event {given.event_name!r} for customer {given.customer_id!r}"
-            f"{_on_attempt(receipt)}; the event id is {receipt.event_id}."
+            f"{_on_attempt(receipt)}; the event id is {receipt.event_id}.{_notes(request)}"
         )
         return SendEventOutput(success=True, message=message, **echo)
 
@@ -107,6 +116,7 @@ class ToolHandlers:
         context = context or CallContext()
         echo: dict[str, Any] = {}
         try:
+            self._require_credentials()
             request = _build(
                 problems,
                 lambda: operations.add_to_segment(given.segment_id, given.customer_ids, id_type=given.id_type),
@@ -120,9 +130,13 @@ class ToolHandlers:
         message = (
             f"The Track API accepted {_count(request.people, 'id')} for segment {echo['segment_id']}"
             f"{_on_attempt(receipt)}. It does not report which of them it found: unknown ids are ignored."
-            f"{_warnings(given)}"
+            f"{_repeated(len(given.customer_ids) - request.people)}{_notes(request)}"
         )
         return AddCustomersToSegmentOutput(success=True, message=message, customer_count=request.people, **echo)
+
+    def _require_credentials(self) -> None:
+        if self._missing_credentials:
+            raise MissingCredentialsError(self._missing_credentials)
 
     async def _send(self, request: TrackRequest, context: CallContext, person: str | None = None) -> Receipt:
         context.person, context.people = person, request.people
@@ -136,23 +150,20 @@ def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> Tr
     try:
         request = build()
     except InvalidArgumentsError as error:
-        raise InvalidArgumentsError([*problems, *error.problems]) from None
+        reported = {problem.parameter for problem in problems}
+        others = [problem for problem in error.problems if problem.parameter not in reported]
+        raise InvalidArgumentsError([*problems, *others]) from None
     if problems:
         raise InvalidArgumentsError(problems)
     return request
 
 
-def _warnings(given: AddCustomersToSegmentInput) -> str:
-    """Point out ids that are valid but look like a mistake."""
-    warnings = []
-    if repeated := len(given.customer_ids) - len(set(given.customer_ids)):
-        warnings.append(f" {_count(repeated, 'repeated id')} {'was' if repeated == 1 else 'were'} sent once.")
-    if given.id_type is IdType.ID and (emails := sum(map(is_email, given.customer_ids))):
-        warnings.append(
-            f" {_count(emails, 'id')} {'looks' if emails == 1 else 'look'} like an email address and can only match "
-            "people whose id is that address. If that was not intended, call again with id_type 'email'."
-        )
-    return "".join(warnings)
+def _repeated(number: int) -> str:
+    return f" {_count(number, 'repeated id')} {'was' if number == 1 else 'were'} sent once." if number else ""
+
+
+def _notes(request: TrackRequest) -> str:
+    return "".join(f" {note}" for note in request.notes)
 
 
 def _on_attempt(receipt: Receipt) -> str:

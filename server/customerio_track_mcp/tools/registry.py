@@ -50,7 +50,6 @@ def _tool(
     name: str,
     title: str,
     description: str,
-    destructive: bool,
     idempotent: bool,
     scope: str,
 ) -> RegisteredTool:
@@ -63,7 +62,9 @@ def _tool(
         annotations=types.ToolAnnotations(
             title=title,
             read_only_hint=False,
-            destructive_hint=destructive,
+            # Every tool can mail real people, which cannot be undone. Hosts ask the user before a destructive call.
+            destructive_hint=True,
+            # Hosts repeat an idempotent call by themselves, for example after a lost connection.
             idempotent_hint=idempotent,
             open_world_hint=True,
         ),
@@ -86,9 +87,11 @@ TOOLS: Final[Mapping[str, RegisteredTool]] = {
                 "event. Attributes that are not passed keep their values; a passed one replaces the old value, and "
                 "null clears it. A wrong customer_id overwrites another person's profile, and changed attributes can "
                 "move people into and out of segments and campaigns. Repeating a call with the same arguments has no "
-                "further effect."
+                "further effect. Customer.io does not report drops: an email that differs from the one set, or that "
+                "another person has, drops the whole update, an unknown cio_id too; a suppressed person is ignored. A "
+                "new customer_id with a known email renames that person. To change an email, pass 'cio_' and the "
+                "cio_id as customer_id, or the id if the workspace allows it."
             ),
-            destructive=True,
             idempotent=True,
             scope="customers:write",
         ),
@@ -104,7 +107,6 @@ TOOLS: Final[Mapping[str, RegisteredTool]] = {
                 "and cannot be undone, and every call records another event: do not repeat a call unless its error "
                 "says so. Campaigns match event names exactly, so use the names that the workspace already uses."
             ),
-            destructive=False,
             idempotent=False,
             scope="events:write",
         ),
@@ -122,7 +124,6 @@ TOOLS: Final[Mapping[str, RegisteredTool]] = {
                 "id_type, are ignored. Adding somebody twice has no further effect. Split longer lists into several "
                 "calls."
             ),
-            destructive=False,
             idempotent=True,
             scope="segments:write",
         ),

@@ -6,13 +6,16 @@ checked by `track`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from customerio_track_mcp.tools.fields import Identifier, Identifiers, JsonObject, Seconds, Text, one_of
-from customerio_track_mcp.track import EventType, IdType, limits
+from customerio_track_mcp.tools.fields import EventName, Identifier, Identifiers, JsonObject, Seconds, Text, one_of
+from customerio_track_mcp.track import EventType, IdType, is_time_name, limits
+
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 def _optional(schema: dict[str, Any]) -> None:
@@ -27,12 +30,20 @@ _CUSTOMER_ID = (
 
 
 class ToolInput(BaseModel):
-    """Base class of tool inputs. An optional field that is absent or null has its default."""
+    """Base class of tool inputs. An optional field that is absent or null has its default.
 
-    model_config = ConfigDict(extra="forbid")
+    Unknown parameters are reported by `parse_arguments`. The published schemas do not forbid them: a boolean
+    `additionalProperties` breaks google-genai (https://github.com/googleapis/python-genai/issues/2393).
+    """
 
     placeholders: ClassVar[Mapping[str, Any]]
     """A valid value for each required parameter, used to validate the others if that one is invalid."""
+
+    @classmethod
+    def explain_unknown(cls, name: str) -> str:
+        """Return why the tool has no parameter `name`, for a caller who may expect it; empty if it is not expected."""
+        del name
+        return ""
 
 
 class CreateOrUpdateCustomerInput(ToolInput):
@@ -63,7 +74,7 @@ class SendEventInput(ToolInput):
     placeholders: ClassVar = {"customer_id": "1", "event_name": "event"}
 
     customer_id: Identifier = Field(description=_CUSTOMER_ID)
-    event_name: Text = Field(
+    event_name: EventName = Field(
         description=f"The name of the event to track, up to {limits.EVENT_NAME_BYTES} bytes, exactly as campaigns "
         "refer to it. For a page view, the page's URL; for a screen view, the screen's name."
     )
@@ -83,6 +94,11 @@ class SendEventInput(ToolInput):
         f"{limits.EVENT_DATA_BYTES} bytes of JSON.",
         json_schema_extra=_optional,
     )
+
+    @classmethod
+    def explain_unknown(cls, name: str) -> str:
+        """Return that an event has no time of its own, if `name` is that of a time."""
+        return "events are recorded as of now and cannot be backdated here" if is_time_name(name) else ""
 
 
 class AddCustomersToSegmentInput(ToolInput):
@@ -109,8 +125,16 @@ class AddCustomersToSegmentInput(ToolInput):
     )
 
 
+def _encodable(text: str) -> str:
+    """Replace lone surrogates, which no response can contain."""
+    return text if text.isascii() else _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+OutputText = Annotated[str, AfterValidator(_encodable)]
+
+
 class ToolOutput(BaseModel):
-    """Base class of tool results.
+    """Base class of tool results. Every text is valid Unicode, whatever it repeats.
 
     Attributes:
         success: whether the Track API confirmed the request.
@@ -121,30 +145,30 @@ class ToolOutput(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     success: bool
-    error: str | None = None
-    message: str | None = None
+    error: OutputText | None = None
+    message: OutputText | None = None
 
 
 class CreateOrUpdateCustomerOutput(ToolOutput):
     """Result of `create_or_update_customer`."""
 
-    customer_id: str | None = None
-    email: str | None = None
+    customer_id: OutputText | None = None
+    email: OutputText | None = None
 
 
 class SendEventOutput(ToolOutput):
     """Result of `send_event`."""
 
-    customer_id: str | None = None
-    event_name: str | None = None
+    customer_id: OutputText | None = None
+    event_name: OutputText | None = None
 
 
 class AddCustomersToSegmentOutput(ToolOutput):
     """Result of `add_customers_to_segment`. `customer_count` is the number of distinct ids that were sent."""
 
-    segment_id: str | None = None
+    segment_id: OutputText | None = None
     customer_count: int | None = None
-    id_type: str | None = None
+    id_type: OutputText | None = None
 
 
 def published_schema(model: type[ToolInput | ToolOutput]) -> dict[str, Any]:

@@ -8,18 +8,22 @@ from customerio_track_mcp.track import operations
 from customerio_track_mcp.track.client import TrackClient
 from customerio_track_mcp.track.credentials import Credentials
 from customerio_track_mcp.track.errors import (
+    InterceptedError,
     InvalidArgumentsError,
     MissingCredentialsError,
     Problem,
+    ProxyRefusedError,
     RateLimitedError,
     RedirectedError,
     RejectedError,
     RequestFailedError,
     StoppedError,
     TimeBudgetExceededError,
+    TlsError,
     TrackError,
     UnauthorizedError,
     UnavailableError,
+    UntrustedCertificateError,
 )
 from customerio_track_mcp.track.loopback import is_loopback
 from customerio_track_mcp.track.observer import Attempt, Observer
@@ -39,12 +43,14 @@ from customerio_track_mcp.track.validation.reserved_keys import (
     RESERVED_KEYS,
     reserved_key_problems,
 )
-from customerio_track_mcp.track.validation.text import shorten
+from customerio_track_mcp.track.validation.text import shorten, trim
+from customerio_track_mcp.track.validation.timestamps import NOT_SECONDS, is_time_name, read_seconds
 
 if TYPE_CHECKING:
     from customerio_track_mcp.track.rate_limit.redis_limiter import RedisRateLimiter
 
 __all__ = [
+    "NOT_SECONDS",
     "RESERVED_ATTRIBUTES",
     "RESERVED_EVENT_DATA",
     "RESERVED_KEYS",
@@ -52,12 +58,14 @@ __all__ = [
     "Credentials",
     "EventType",
     "IdType",
+    "InterceptedError",
     "InvalidArgumentsError",
     "LocalRateLimiter",
     "MissingCredentialsError",
     "Observer",
     "Problem",
     "Progress",
+    "ProxyRefusedError",
     "RateLimitedError",
     "RateLimiter",
     "Receipt",
@@ -69,19 +77,24 @@ __all__ = [
     "RetryPolicy",
     "StoppedError",
     "TimeBudgetExceededError",
+    "TlsError",
     "TrackClient",
     "TrackError",
     "TrackRequest",
     "UnauthorizedError",
     "UnavailableError",
+    "UntrustedCertificateError",
     "is_email",
     "is_loopback",
+    "is_time_name",
     "limits",
     "operations",
     "preload",
+    "read_seconds",
     "region_of",
     "reserved_key_problems",
     "shorten",
+    "trim",
 ]
 
 

@@ -30,8 +30,8 @@ class TrackClient:
         async with TrackClient(Credentials(site_id, api_key), Region.EU.track_url) as client:
             await client.identify("42", email="ann@example.com", attributes={"plan": "pro"})
 
-    Every operation retries connection errors, timeouts, 408, 429 and 5xx, and nothing else. An operation raises
-    `InvalidArgumentsError` or `MissingCredentialsError` before anything is sent, and a subclass of
+    Every operation retries connection errors that may pass, timeouts, 408, 429 and 5xx, and nothing else. An operation
+    raises `InvalidArgumentsError` or `MissingCredentialsError` before anything is sent, and a subclass of
     `RequestFailedError` if the Track API does not confirm the request.
 
     Args:
@@ -44,6 +44,10 @@ class TrackClient:
         retry_policy: timeouts, attempts and the time budget.
         observer: notified of waits and attempts.
         transport: carries requests instead of the connection pool, and is closed with the client.
+
+    Raises:
+        OSError: certificates that the environment names cannot be read.
+        ValueError: the proxy that the environment names has an invalid URL.
     """
 
     def __init__(

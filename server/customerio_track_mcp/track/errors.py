@@ -9,7 +9,11 @@ help, `advice` what a caller does next.
     └── RequestFailedError             request_failed
         ├── UnauthorizedError          unauthorized        401
         ├── RedirectedError            redirected          3xx
-        ├── RejectedError              rejected            another 4xx, or not the Track API
+        ├── RejectedError              rejected            another 4xx
+        ├── InterceptedError           intercepted         a response that is not from the Track API
+        ├── ProxyRefusedError          proxy_refused       407, 403, ... to CONNECT
+        ├── TlsError                   tls_failed             no TLS that both sides accept
+        ├── UntrustedCertificateError  untrusted_certificate
         ├── RateLimitedError           rate_limited        429, retried
         ├── UnavailableError           unavailable         408, 5xx, connection error, timeout; retried
         ├── StoppedError               stopped             the client was stopped first
@@ -22,6 +26,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
+from customerio_track_mcp.track.printable import printable
 from customerio_track_mcp.track.regions import Region
 
 _MAX_PROBLEMS_SHOWN = 20
@@ -34,10 +39,16 @@ class Problem:
     Attributes:
         parameter: the argument's name, with a path if it is nested (`attributes.plan`, `customer_ids[3]`).
         text: what is wrong and what is accepted, for a person or a model to read.
+
+    Both may repeat what a caller sent; unprintable characters are replaced.
     """
 
     parameter: str
     text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "parameter", printable(self.parameter))
+        object.__setattr__(self, "text", printable(self.text))
 
     def __str__(self) -> str:
         return f"{self.parameter}: {self.text}"
@@ -134,10 +145,53 @@ class RedirectedError(RequestFailedError):
 
 
 class RejectedError(RequestFailedError):
-    """A response that another attempt would not change: a 4xx, or something that is not the Track API."""
+    """Another 4xx of the Track API, which another attempt would not change; or a request that cannot be made."""
 
     code = "rejected"
     advice = "The same call would be rejected again: correct the arguments, or ask the user."
+
+
+class InterceptedError(RequestFailedError):
+    """A response in another format than the Track API's: something in between sent it, such as a firewall."""
+
+    code = "intercepted"
+    advice = (
+        "Whoever runs the network must let requests to the Track API pass; NO_PROXY can exempt its hostname from the "
+        "proxy that HTTPS_PROXY names."
+    )
+
+
+class ProxyRefusedError(RequestFailedError):
+    """The proxy that the environment names refuses to connect to the Track API, and would refuse again."""
+
+    code = "proxy_refused"
+    advice = (
+        "The proxy that HTTPS_PROXY names must allow connections to the Track API, and accept the user and password in "
+        "that URL (http://USER:PASSWORD@HOST:PORT, percent-encoded); or NO_PROXY must exempt the Track API's hostname "
+        "from it. If the proxy inspects TLS, SSL_CERT_FILE must name a file with its CA certificate (PEM), too."
+    )
+
+
+class UntrustedCertificateError(RequestFailedError):
+    """The certificate of the other side is from an unknown authority, is expired, or is for another hostname."""
+
+    code = "untrusted_certificate"
+    advice = (
+        "If a proxy or a firewall inspects TLS, SSL_CERT_FILE must name a file with its CA certificate (PEM), or "
+        "NO_PROXY must exempt the Track API's hostname from the proxy that HTTPS_PROXY names. If the certificate is "
+        "expired or not yet valid, check the clock."
+    )
+
+
+class TlsError(RequestFailedError):
+    """The other side does not speak TLS, or no version or cipher of it that this side accepts."""
+
+    code = "tls_failed"
+    advice = (
+        "The base URL must be that of a server with TLS 1.2 or newer, and so must the proxy that HTTPS_PROXY names, if "
+        "its URL starts with https://. NO_PROXY can exempt the Track API's hostname from the proxy, and SSL_CERT_FILE "
+        "names CA certificates."
+    )
 
 
 class RateLimitedError(RequestFailedError):

@@ -15,17 +15,21 @@ from ulid import ULID
 
 from customerio_track_mcp.track.errors import InvalidArgumentsError, Problem
 from customerio_track_mcp.track.validation.attributes import attributes_problems, encode, event_data_problems
+from customerio_track_mcp.track.validation.characters import hidden_characters
+from customerio_track_mcp.track.validation.consent import read_booleans
 from customerio_track_mcp.track.validation.identifiers import (
     IdType,
     email_problems,
+    id_problems,
     identifier_problems,
     is_email,
     segment_id_problems,
     segment_member_problems,
 )
 from customerio_track_mcp.track.validation.limits import EVENT_NAME_BYTES
-from customerio_track_mcp.track.validation.text import text_problems
-from customerio_track_mcp.track.validation.timestamps import timestamp_problems
+from customerio_track_mcp.track.validation.notes import attribute_notes, event_data_notes, member_notes
+from customerio_track_mcp.track.validation.text import text_problems, trim
+from customerio_track_mcp.track.validation.timestamps import NOT_SECONDS, read_seconds, timestamp_problems
 
 
 class EventType(StrEnum):
@@ -47,6 +51,7 @@ class TrackRequest:
         content: the JSON body in UTF-8; None if there is none.
         people: the number of people it is about.
         event_id: the ULID by which the Track API recognizes a repeated event; None for other requests.
+        notes: sentences about what is valid but probably not read as intended, such as a time in milliseconds.
     """
 
     method: str
@@ -55,6 +60,7 @@ class TrackRequest:
     content: bytes | None = None
     people: int = 1
     event_id: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 def identify(
@@ -71,13 +77,17 @@ def identify(
         email: the person's email address.
         created_at: when the person was created in your system, in UNIX seconds.
         attributes: further attributes: up to 300 including the two above, names up to 150 bytes, values up to 1000
-            bytes. The value None clears the attribute. `email` and `created_at` may be repeated here.
+            bytes. The value None clears the attribute. `email` and `created_at` may be repeated here. Consent and
+            `_update` must be booleans, or "true", "false", "1", "0", 1 or 0, which are sent as booleans. `created_at`
+            and `_timestamp` may be strings of digits or floats without a fraction, which are sent as integers.
 
     Raises:
         InvalidArgumentsError: with every problem found.
     """
+    attributes, no_booleans = read_booleans("attributes", attributes or {})
+    attributes = _read_times(attributes)
     own = {"email": email, "created_at": created_at}
-    body = dict(attributes or {}) | {name: value for name, value in own.items() if value is not None}
+    body = dict(attributes) | {name: value for name, value in own.items() if value is not None}
     problems = identifier_problems("customer_id", customer_id)
     if email is not None:
         problems += email_problems("email", email)
@@ -86,17 +96,20 @@ def identify(
                 Problem(
                     "email",
                     "differs from customer_id, which is an email address too: Customer.io would drop the update; to "
-                    "change an address, identify the person by id, or by 'cio_' followed by the cio_id",
+                    "change an address, pass 'cio_' followed by the person's cio_id as customer_id, or their id if "
+                    'the workspace has "Allow updates to email using ID" enabled',
                 )
             )
     if created_at is not None:
         problems += timestamp_problems("created_at", created_at)
     if attributes:
         problems += attributes_problems("attributes", attributes, others=len(body) - len(attributes))
+        problems += no_booleans
         problems += _conflicts(attributes, email, created_at)
     _raise_if_any(problems)
     path = f"/api/v1/customers/{_path_segment(customer_id)}"
-    return TrackRequest("PUT", path, "/api/v1/customers/{identifier}", encode(body))
+    notes = tuple(attribute_notes(attributes))
+    return TrackRequest("PUT", path, "/api/v1/customers/{identifier}", encode(body), notes=notes)
 
 
 def track(
@@ -119,9 +132,12 @@ def track(
     Raises:
         InvalidArgumentsError: with every problem found.
     """
-    name = event_name.strip()
+    name = trim(event_name)
     problems = identifier_problems("customer_id", customer_id)
-    problems += text_problems("event_name", name, EVENT_NAME_BYTES)
+    if invalid := text_problems("event_name", name, EVENT_NAME_BYTES):
+        problems += invalid
+    elif hidden := hidden_characters(name, strict=False):
+        problems.append(Problem("event_name", hidden))
     if data:
         problems += event_data_problems("data", data)
     _raise_if_any(problems)
@@ -132,7 +148,9 @@ def track(
     if data:
         body["data"] = data
     path = f"/api/v1/customers/{_path_segment(customer_id)}/events"
-    return TrackRequest("POST", path, "/api/v1/customers/{identifier}/events", encode(body), event_id=event_id)
+    route = "/api/v1/customers/{identifier}/events"
+    notes = tuple(event_data_notes(data or {}))
+    return TrackRequest("POST", path, route, encode(body), event_id=event_id, notes=notes)
 
 
 def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdType = IdType.ID) -> TrackRequest:
@@ -155,7 +173,8 @@ def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdT
     ids = list(dict.fromkeys(customer_ids))
     path = f"/api/v1/segments/{int(segment_id)}/add_customers?id_type={id_type}"
     route = "/api/v1/segments/{segment_id}/add_customers"
-    return TrackRequest("POST", path, route, encode({"ids": ids}), people=len(ids))
+    notes = tuple(member_notes(ids, id_type))
+    return TrackRequest("POST", path, route, encode({"ids": ids}), people=len(ids), notes=notes)
 
 
 def find_region() -> TrackRequest:
@@ -163,18 +182,33 @@ def find_region() -> TrackRequest:
     return TrackRequest("GET", "/api/v1/accounts/region", "/api/v1/accounts/region", people=0)
 
 
+def _read_times(attributes: Mapping[str, object]) -> Mapping[str, object]:
+    """Return `attributes` with `created_at` and `_timestamp` as integers, if they are whole numbers in another form."""
+    read = {
+        name: seconds
+        for name in ("created_at", "_timestamp")
+        if (seconds := read_seconds(attributes.get(name))) is not None
+    }
+    return {**attributes, **read} if read else attributes
+
+
 def _conflicts(attributes: Mapping[str, object], email: str | None, created_at: int | None) -> Iterator[Problem]:
-    """Validate `email`, `created_at` and `_timestamp` inside `attributes`."""
+    """Validate identifiers, `created_at` and `_timestamp` inside `attributes`."""
+    inside = attributes.get("email")
     if "email" in attributes and email is not None:
-        inside = attributes["email"]
         if not isinstance(inside, str) or not _same_address(inside, email):
             yield Problem("attributes.email", "contradicts the parameter email; pass the address there only")
+    elif isinstance(inside, str) and inside:
+        yield from email_problems("attributes.email", inside)
+    for name in ("id", "cio_id", "anonymous_id"):
+        if isinstance(identifier := attributes.get(name), str) and identifier:
+            yield from id_problems(f"attributes.{name}", identifier)
     for name, own in (("created_at", created_at), ("_timestamp", None)):
         seconds = attributes.get(name)
         if own is not None and seconds != own and name in attributes:
             yield Problem(f"attributes.{name}", f"contradicts the parameter {name}; pass the time there only")
         elif isinstance(seconds, bool) or not isinstance(seconds, int | None):
-            yield Problem(f"attributes.{name}", "must be a whole number of UNIX seconds")
+            yield Problem(f"attributes.{name}", NOT_SECONDS)
         elif seconds is not None:
             yield from timestamp_problems(f"attributes.{name}", seconds)
 

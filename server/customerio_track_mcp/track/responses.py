@@ -1,13 +1,15 @@
 """What a response of the Track API, or the lack of one, means.
 
 Documented are 200 with an empty object, 400 with `{"meta": {"errors": [...]}}` and 401. Seen in practice are also
-`{"meta": {"error": "..."}}`, 404, 429, 5xx, redirects between regions, and HTML from proxies.
+`{"meta": {"error": "..."}}`, 404, 429, 5xx, redirects between regions, and HTML from proxies and firewalls.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import re
+import ssl
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -16,19 +18,31 @@ from typing import Final
 import httpx
 
 from customerio_track_mcp.track.errors import (
+    InterceptedError,
+    ProxyRefusedError,
     RateLimitedError,
     RedirectedError,
     RejectedError,
     RequestFailedError,
+    TlsError,
     UnauthorizedError,
     UnavailableError,
+    UntrustedCertificateError,
 )
 from customerio_track_mcp.track.regions import region_of
 from customerio_track_mcp.track.validation.text import shorten
 
+_INCOMPATIBLE_TLS: Final = re.compile(
+    "WRONG_VERSION|PROTOCOL|HANDSHAKE_FAILURE|NO_SHARED_CIPHER|HTTP_REQUEST|HTTPS_PROXY_REQUEST"
+)
+"""Reasons of OpenSSL that another attempt would not change."""
+
 _MAX_VENDOR_TEXT_CHARACTERS: Final = 300
 _MAX_TRANSPORT_ERROR_CHARACTERS: Final = 120
 _MAX_HOSTNAME_CHARACTERS: Final = 80
+_OF_PROXIES: Final = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED)
+"""Statuses that, by their definition, no origin server sends."""
+_CONNECT_FAILURES_TO_RETRY: Final = (408, 425, 429, 500, 502, 503, 504)
 
 
 def parse_response(response: httpx.Response, secrets: Collection[str]) -> dict[str, object]:
@@ -42,10 +56,10 @@ def parse_response(response: httpx.Response, secrets: Collection[str]) -> dict[s
         RequestFailedError: the response does not confirm the request; the subclass says why.
     """
     status = response.status_code
+    body = _json_object(response)
     if response.is_success:
-        body = _json_object(response)
         if body is None:
-            raise RejectedError(
+            raise InterceptedError(
                 f"the response ({status}) is not from the Track API: it contains no JSON object to confirm the request",
                 status=status,
                 outcome_unknown=True,
@@ -53,20 +67,28 @@ def parse_response(response: httpx.Response, secrets: Collection[str]) -> dict[s
         return body
     if response.is_redirect:
         raise _redirected(response)
-    text = _vendor_text(response, secrets)
-    if status == HTTPStatus.UNAUTHORIZED:
-        raise UnauthorizedError(f"the Track API did not accept the credentials (401{text})", status=status)
+    text = _vendor_text(body, secrets)
+    known = _is_error_of_the_track_api(response, body)
+    sender = "the Track API" if known else "the Track API or something in front of it"
     retry_after = _retry_after(response)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         raise RateLimitedError(
-            f"the Track API accepts no more requests for now (429{text})", status=status, retry_after=retry_after
+            f"{sender} accepts no more requests for now (429{text})", status=status, retry_after=retry_after
         )
-    if status == HTTPStatus.REQUEST_TIMEOUT or response.is_server_error:
+    if status == HTTPStatus.REQUEST_TIMEOUT or (response.is_server_error and status not in _OF_PROXIES):
         raise UnavailableError(
-            f"the Track API failed ({status}{text})",
+            f"{sender} failed ({status}{text})",
             status=status,
             retry_after=retry_after,
             outcome_unknown=True,
+        )
+    if status == HTTPStatus.UNAUTHORIZED and (known or not _is_html(response)):
+        raise UnauthorizedError(f"{sender} did not accept the credentials (401{text})", status=status)
+    if not known:
+        raise InterceptedError(
+            f"the response ({status}) is not in the Track API's format: something in between, such as a proxy or a "
+            "firewall, seems to have sent it",
+            status=status,
         )
     raise RejectedError(f"the Track API rejected the request ({status}{text})", status=status)
 
@@ -75,11 +97,37 @@ def parse_transport_error(error: httpx.RequestError) -> RequestFailedError:
     """Return what it means that no response was received."""
     reason = shorten(str(error), _MAX_TRANSPORT_ERROR_CHARACTERS)
     detail = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
+    tls_error = _tls_error_in(error)
+    if isinstance(tls_error, ssl.SSLCertVerificationError):
+        reason = shorten(tls_error.verify_message, _MAX_TRANSPORT_ERROR_CHARACTERS)
+        return UntrustedCertificateError(f"no connection to the Track API (certificate verify failed: {reason})")
+    if tls_error is not None and _INCOMPATIBLE_TLS.search(tls_error.reason or ""):
+        return TlsError(f"no connection to the Track API (TLS failed: {tls_error.reason})")
+    if isinstance(error, httpx.ProxyError) and not _may_connect_later(error):
+        return ProxyRefusedError(f"the proxy refused to connect to the Track API ({reason})")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout | httpx.ProxyError):
         return UnavailableError(f"no connection to the Track API ({detail})")
     if isinstance(error, httpx.NetworkError | httpx.TimeoutException | httpx.RemoteProtocolError | httpx.DecodingError):
         return UnavailableError(f"no response from the Track API ({detail})", outcome_unknown=True)
     return RejectedError(f"the request to the Track API cannot be made ({detail})")
+
+
+def _tls_error_in(error: httpx.RequestError) -> ssl.SSLError | None:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        # httpcore's pool raises its errors `from None`, but each has the original one as its argument.
+        original = cause.args[0] if cause.args and isinstance(cause.args[0], BaseException) else None
+        cause = cause.__cause__ or original
+    return cause
+
+
+def _may_connect_later(error: httpx.ProxyError) -> bool:
+    """Return whether a proxy that refused to connect may connect soon.
+
+    The status of its response is known only from the text: https://github.com/encode/httpcore/blob/1.0.9/httpcore/_async/http_proxy.py#L303
+    """
+    status = str(error).partition(" ")[0]
+    return not status.isdecimal() or int(status) in _CONNECT_FAILURES_TO_RETRY
 
 
 def _json_object(response: httpx.Response) -> dict[str, object] | None:
@@ -90,10 +138,21 @@ def _json_object(response: httpx.Response) -> dict[str, object] | None:
     return body if isinstance(body, dict) else None
 
 
-def _vendor_text(response: httpx.Response, secrets: Collection[str]) -> str:
+def _is_error_of_the_track_api(response: httpx.Response, body: Mapping[str, object] | None) -> bool:
+    """Return whether a response with an error status is in the Track API's format: `{"meta": ...}`, or `{}`."""
+    if response.status_code in _OF_PROXIES or not response.content:
+        return False
+    return body is not None and (not body or "meta" in body)
+
+
+def _is_html(response: httpx.Response) -> bool:
+    is_declared = response.headers.get("content-type", "").startswith("text/html")
+    return bool(response.content) and (is_declared or response.content.lstrip().startswith(b"<"))
+
+
+def _vendor_text(body: Mapping[str, object] | None, secrets: Collection[str]) -> str:
     """Return the vendor's own error text, short and printable; empty for anything but its JSON errors."""
-    body = _json_object(response) or {}
-    meta = body.get("meta")
+    meta = (body or {}).get("meta")
     if not isinstance(meta, dict):
         return ""
     errors = meta.get("errors") or meta.get("error")

@@ -16,7 +16,13 @@ import httpx
 import pytest
 import trustme
 
-from customerio_track_mcp.track import RequestFailedError, RetryPolicy, TrackClient, UnavailableError
+from customerio_track_mcp.track import (
+    RequestFailedError,
+    RetryPolicy,
+    TrackClient,
+    UnavailableError,
+    UntrustedCertificateError,
+)
 from customerio_track_mcp.track.transports.pool import PooledTransport
 from tests.support.clients import FAST_RETRIES
 from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
@@ -251,7 +257,7 @@ async def test_certificates_are_verified(tmp_path: Path, monkeypatch: pytest.Mon
     async with ScriptedServer(context) as scripted:
         async with TrackClient(CREDENTIALS, scripted.url, retry_policy=ONE_ATTEMPT) as client:
             error = await failure_of_identify(client)
-        assert isinstance(error, UnavailableError)
+        assert isinstance(error, UntrustedCertificateError)
         assert "certificate verify failed" in str(error)
         assert not error.outcome_unknown
         authority.cert_pem.write_to_path(tmp_path / "authority.pem")

@@ -75,6 +75,26 @@ def test_value_that_is_not_json_is_reported_with_its_path(value: dict[str, Any],
     assert problem.parameter == path
 
 
+NO_NUMBER = "is not a number that can be sent; pass a finite number of up to 4300 digits, or null"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (float("nan"), NO_NUMBER),
+        (float("inf"), NO_NUMBER),
+        (float("-inf"), NO_NUMBER),
+        pytest.param(10**5000, NO_NUMBER, id="5001 digits"),
+        (object(), "is not a JSON value; pass text, a number, true, false, null, an array or an object"),
+    ],
+)
+def test_value_that_is_not_json_is_reported_with_what_is_accepted(value: object, text: str) -> None:
+    (problem,) = event_data_problems("data", {"a": value})
+    assert str(problem) == f"data.a: {text}"
+    (problem,) = attributes_problems("attributes", {"a": [value]}, others=0)
+    assert str(problem) == f"attributes.a[0]: {text}"
+
+
 def test_name_with_surrounding_whitespace_is_reported_along_with_other_problems() -> None:
     expected = "data name ' total': has surrounding whitespace; remove it"
     assert [str(problem) for problem in event_data_problems("data", {" total": 1, "in the middle": 1})] == [expected]

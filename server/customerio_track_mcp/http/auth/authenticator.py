@@ -9,7 +9,6 @@ from mcp.server import ServerRequestContext
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend, RequireAuthMiddleware
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.routes import build_resource_metadata_url, create_protected_resource_routes
-from mcp.server.transport_security import RequestBodyLimitMiddleware
 from pydantic import AnyHttpUrl, ConfigDict, TypeAdapter
 from starlette.authentication import AuthenticationError
 from starlette.middleware import Middleware
@@ -83,10 +82,7 @@ class Authenticator:
         """Return the middleware, outermost first, that asks a JWT's client for the scopes that it lacks."""
         if self._jwt is None:
             return []
-        return [
-            Middleware(RequestBodyLimitMiddleware, self._settings.max_body_bytes),
-            Middleware(ScopeChallengeMiddleware, self._settings.required_scopes, self._metadata_url),
-        ]
+        return [Middleware(ScopeChallengeMiddleware, self._settings.required_scopes, self._metadata_url)]
 
     def caller_of(self, context: ServerRequestContext[Any]) -> Caller:
         """Return who makes an MCP request that was received over HTTP."""

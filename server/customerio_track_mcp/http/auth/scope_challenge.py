@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import Any
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from pydantic import AnyHttpUrl
@@ -13,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from customerio_track_mcp.http.auth.scopes import SCOPE_OF_TOOL, TOOL_SCOPES
+from customerio_track_mcp.http.replay import replay
 
 
 class ScopeChallengeMiddleware:
@@ -42,7 +42,7 @@ class ScopeChallengeMiddleware:
         body = await Request(scope, receive).body()
         needed = self._required | {SCOPE_OF_TOOL.get(_called_tool(body), "")} - {""}
         if needed <= granted:
-            await self._app(scope, _replay(body, receive), send)
+            await self._app(scope, replay(body, receive), send)
             return
         wanted = " ".join(sorted(needed | granted))
         challenge = f'Bearer error="insufficient_scope", scope="{wanted}", resource_metadata="{self._metadata_url}"'
@@ -60,14 +60,3 @@ def _called_tool(body: bytes) -> str:
         return ""
     params = message.get("params")
     return str(params.get("name")) if isinstance(params, dict) else ""
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    pending = [body]
-
-    async def replayed() -> dict[str, Any]:
-        if pending:
-            return {"type": "http.request", "body": pending.pop(), "more_body": False}
-        return dict(await receive())
-
-    return replayed

@@ -23,6 +23,7 @@ from mcp.server.auth.provider import AccessToken
 from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, TOOL_SCOPES
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.http import CALLER_NAME
+from customerio_track_mcp.settings.placeholders import why_not_a_secret
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
@@ -151,6 +152,8 @@ def _entry(words: list[str]) -> _Entry:
         digest = bytes.fromhex(hashed.group(1))
     elif token.startswith("sha256:"):
         raise _InvalidEntryError("has an invalid digest: expected 64 hexadecimal digits")
+    elif reason := why_not_a_secret(token):
+        raise _InvalidEntryError(f"has a token that {reason}")
     elif len(token) < _MIN_TOKEN_CHARACTERS:
         raise _InvalidEntryError(f"has a token of fewer than {_MIN_TOKEN_CHARACTERS} characters, which can be guessed")
     else:

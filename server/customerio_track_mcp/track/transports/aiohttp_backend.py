@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -84,7 +85,8 @@ class AiohttpBackend:
                 headers = list(response.raw_headers)
                 return httpx.Response(response.status, headers=headers, content=content, request=request)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            raise _to_httpx_error(error, request) from None
+            # Not the error itself, whose text may contain the URL.
+            raise _to_httpx_error(error, request) from _tls_error_of(error)
         finally:
             _pending.reset(token)
 
@@ -171,6 +173,16 @@ def _body(content: bytes, seconds: float) -> BytesPayload | bytes | None:
     return _BytesWithWriteTimeout(content, seconds) if len(content) > _MAX_UNTIMED_BODY_BYTES else content or None
 
 
+def _tls_error_of(error: aiohttp.ClientError | OSError | UnicodeError) -> Exception | None:
+    """Return the original error of a failed TLS handshake. Its text contains no URL."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return error.certificate_error
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        original: OSError = error.os_error
+        return original
+    return None
+
+
 def _to_httpx_error(
     error: aiohttp.ClientError | OSError | UnicodeError, request: httpx.Request
 ) -> httpx.TransportError:
@@ -191,6 +203,8 @@ def _to_httpx_error(
             return httpx.RemoteProtocolError(type(error).__name__, request=request)
         case TimeoutError():  # of the request as a whole, or of sending
             return httpx.WriteTimeout("", request=request)
+        case ssl.SSLError():  # its `errno` is a number of OpenSSL's
+            return httpx.ReadError(f"TLS: {error.reason}", request=request)
         case OSError(errno=int(number)) if number > 0:
             return httpx.ReadError(os.strerror(number), request=request)
         case _:

@@ -8,15 +8,14 @@ a proxy, where aiohttp supports fewer kinds, httpx's own transport is used.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
-from urllib.request import getproxies, proxy_bypass
 
 import anyio
 import httpx
 
-from customerio_track_mcp.track.loopback import is_loopback
+from customerio_track_mcp.track.transports.certificates import named_certificates
+from customerio_track_mcp.track.transports.proxies import find_proxy
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -32,30 +31,24 @@ def create_transport(base_url: str, max_connections: int) -> httpx.AsyncBaseTran
         max_connections: maximum number of concurrent requests.
 
     Raises:
-        ImportError, OSError, ValueError: those variables cannot be used.
+        OSError: certificates that the environment names cannot be read.
+        ValueError: the proxy that the environment names has an invalid URL.
     """
     url = httpx.URL(base_url)
-    # Certificates that the environment names are read now, so that an error is reported at startup.
-    named = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
-    certificates = httpx.create_ssl_context() if named and url.scheme == "https" else None
-    if proxy := _proxy_for(url):
+    # Read now rather than with the first request, so that an error is reported at startup.
+    certificates = named_certificates() if url.scheme == "https" else None
+    if proxy := find_proxy(url):
         limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
-        return httpx.AsyncHTTPTransport(verify=certificates or True, proxy=proxy, limits=limits)
+        proxy_certificates = certificates if proxy.scheme == "https" else None
+        return httpx.AsyncHTTPTransport(
+            verify=certificates or True, proxy=httpx.Proxy(proxy, ssl_context=proxy_certificates), limits=limits
+        )
     return PooledTransport(certificates, max_connections)
 
 
 def preload() -> None:
     """Import aiohttp now rather than with the first request; it takes longer than all other imports together."""
     import customerio_track_mcp.track.transports.aiohttp_backend  # noqa: F401
-
-
-def _proxy_for(url: httpx.URL) -> str | None:
-    # A proxy cannot reach this machine's loopback.
-    if is_loopback(url.host) or proxy_bypass(url.host):
-        return None
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
 class PooledTransport(httpx.AsyncBaseTransport):

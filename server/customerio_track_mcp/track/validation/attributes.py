@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from customerio_track_mcp.track.errors import Problem
+from customerio_track_mcp.track.validation.characters import hidden_characters
 from customerio_track_mcp.track.validation.limits import (
     ATTRIBUTE_NAME_BYTES,
     ATTRIBUTE_VALUE_BYTES,
     ATTRIBUTES_PER_CALL,
     EVENT_DATA_BYTES,
 )
-from customerio_track_mcp.track.validation.text import LONE_SURROGATE, shorten, text_problems, utf8_size
+from customerio_track_mcp.track.validation.text import LONE_SURROGATE, shorten, text_problems, trim, utf8_size
 
 _MAX_SEARCH_DEPTH: Final = 50
 _MAX_INTEGER_BITS: Final = 14_000  # Python prints integers of up to 4300 digits
@@ -53,8 +54,7 @@ def attributes_problems(parameter: str, attributes: Mapping[str, object], others
             )
         )
     for name, value in attributes.items():
-        problems += _name_problems(parameter, name)
-        problems += text_problems(f"{parameter} name {shorten(name)!r}", name, ATTRIBUTE_NAME_BYTES)
+        problems += _attribute_name_problems(parameter, name)
         problems += _attribute_value_problems(f"{parameter}.{shorten(name)}", value)
     return problems
 
@@ -71,8 +71,18 @@ def event_data_problems(parameter: str, data: Mapping[str, object]) -> list[Prob
     return problems
 
 
+def _attribute_name_problems(parameter: str, name: str) -> list[Problem]:
+    place = f"{parameter} name {shorten(name)!r}"
+    surrounded = _name_problems(parameter, name)
+    if invalid := text_problems(place, name, ATTRIBUTE_NAME_BYTES):
+        return surrounded + invalid
+    if not surrounded and (hidden := hidden_characters(name, strict=False)):
+        return [Problem(place, hidden)]
+    return surrounded
+
+
 def _name_problems(parameter: str, name: str) -> list[Problem]:
-    if name.strip() and name != name.strip():
+    if (trimmed := trim(name)) and name != trimmed:
         return [Problem(f"{parameter} name {shorten(name)!r}", "has surrounding whitespace; remove it")]
     return []
 
@@ -99,8 +109,10 @@ def _json_size(value: object) -> int | str:
         return LONE_SURROGATE
     except RecursionError:
         return "is nested too deeply; flatten it"
-    except (TypeError, ValueError):
-        return "is not a JSON value; NaN, Infinity and numbers of thousands of digits are not accepted, null is"
+    except ValueError:
+        return "is not a number that can be sent; pass a finite number of up to 4300 digits, or null"
+    except TypeError:
+        return "is not a JSON value; pass text, a number, true, false, null, an array or an object"
 
 
 def _path_to_fault(place: str, value: object) -> str:

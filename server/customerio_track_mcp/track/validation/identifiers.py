@@ -12,12 +12,14 @@ from enum import StrEnum
 from typing import Final
 
 from customerio_track_mcp.track.errors import Problem
+from customerio_track_mcp.track.validation.characters import hidden_characters
 from customerio_track_mcp.track.validation.limits import (
     EMAIL_BYTES,
     IDENTIFIER_BYTES,
     SEGMENT_ID_MAX,
     SEGMENT_IDS_PER_CALL,
 )
+from customerio_track_mcp.track.validation.placeholders import is_placeholder, is_placeholder_address
 from customerio_track_mcp.track.validation.text import text_problems
 
 # Deliberately loose: Customer.io accepts internal domains, plus-addresses and non-ASCII mailboxes. Only what no mail
@@ -33,6 +35,10 @@ _EMAIL: Final = re.compile(
 _CIO_ID: Final = re.compile(r"(?:cio_)?[A-Za-z0-9]+")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _MAX_SEGMENT_ID_DIGITS: Final = 20  # Python refuses to parse integers of more than 4300 digits
+_PLACEHOLDER: Final = (
+    "is a placeholder, not an identifier; everybody it is sent for would become one person; pass the person's real {}"
+)
+_REAL_ID: Final = "; if this is the real id, pass 'cio_' followed by the cio_id"
 
 
 class IdType(StrEnum):
@@ -48,17 +54,44 @@ def is_email(text: str) -> bool:
     return _EMAIL.fullmatch(text) is not None
 
 
+def is_cio_id(identifier: str) -> bool:
+    """Return whether an identifier in a path would be read as a cio_id: `cio_` followed by ASCII letters and digits."""
+    return identifier.startswith("cio_") and _CIO_ID.fullmatch(identifier) is not None
+
+
 def identifier_problems(parameter: str, identifier: str) -> list[Problem]:
     """Validate `identifier` in a request's path: an id, an email address, or `cio_` followed by a cio_id."""
     if identifier in (".", ".."):
         return [Problem(parameter, f"is {identifier!r}, which a URL path cannot contain; pass the person's real id")]
-    return text_problems(parameter, identifier, IDENTIFIER_BYTES)
+    return id_problems(parameter, identifier, if_real=_REAL_ID)
+
+
+def id_problems(parameter: str, identifier: str, *, if_real: str = "") -> list[Problem]:
+    """Validate `identifier` of a person outside a path: in a list of segment members, or among the attributes.
+
+    Args:
+        parameter: the name to report.
+        identifier: an id, an email address or a cio_id.
+        if_real: what to pass instead of an id that is reported as a placeholder but is real.
+    """
+    if problems := text_problems(parameter, identifier, IDENTIFIER_BYTES):
+        return problems
+    is_address = "@" in identifier and is_email(identifier)
+    if hidden := hidden_characters(identifier, strict=is_address):
+        return [Problem(parameter, hidden)]
+    if is_placeholder(identifier) or (is_address and is_placeholder_address(identifier)):
+        return [Problem(parameter, _PLACEHOLDER.format("id") + if_real)]
+    return []
 
 
 def email_problems(parameter: str, email: str) -> list[Problem]:
     """Validate `email` as an email address."""
     if problems := text_problems(parameter, email, EMAIL_BYTES):
         return problems
+    if hidden := hidden_characters(email, strict=True):
+        return [Problem(parameter, f"is not a valid email address: it {hidden}")]
+    if is_placeholder(email) or is_placeholder_address(email):
+        return [Problem(parameter, _PLACEHOLDER.format("email address"))]
     if not is_email(email):
         return [Problem(parameter, "is not a valid email address; pass exactly one, for example ann@example.com")]
     return []
@@ -66,9 +99,11 @@ def email_problems(parameter: str, email: str) -> list[Problem]:
 
 def segment_id_problems(parameter: str, segment_id: str) -> list[Problem]:
     """Validate `segment_id`: the digits of an int32 above 0."""
-    is_short_number = _DIGITS.fullmatch(segment_id) and len(segment_id) <= _MAX_SEGMENT_ID_DIGITS
-    if is_short_number and 1 <= int(segment_id) <= SEGMENT_ID_MAX:
+    is_short = len(segment_id) <= _MAX_SEGMENT_ID_DIGITS
+    if is_short and _DIGITS.fullmatch(segment_id) and 1 <= int(segment_id) <= SEGMENT_ID_MAX:
         return []
+    if is_short and (hidden := hidden_characters(segment_id, strict=True)):
+        return [Problem(parameter, f"is not a segment id: it {hidden}")]
     return [
         Problem(
             parameter,
@@ -90,8 +125,8 @@ def segment_member_problems(parameter: str, ids: Sequence[str], id_type: IdType)
         place = f"{parameter}[{index}]"
         if id_type is IdType.EMAIL:
             problems += email_problems(place, member)
-        elif blank_or_long := text_problems(place, member, IDENTIFIER_BYTES):
-            problems += blank_or_long
+        elif invalid := id_problems(place, member, if_real=f"{_REAL_ID}, with id_type 'cio_id'"):
+            problems += invalid
         elif id_type is IdType.CIO_ID and not _CIO_ID.fullmatch(member):
             problems.append(Problem(place, "is not a cio_id; a cio_id consists of ASCII letters and digits"))
     return problems

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from customerio_track_mcp.track.errors import Problem
+from customerio_track_mcp.track.printable import printable
 
 LONE_SURROGATE: Final = "contains a lone surrogate, which is not a valid character; pass valid Unicode text"
+# The white space of JSON, and Unicode's space separators (category Zs). `str.strip` also removes control characters and
+# line separators, which nobody types around an identifier: they must be reported, not removed silently.
+_WHITESPACE: Final = " \t\n\r\u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 def utf8_size(text: str) -> int | None:
@@ -17,9 +21,14 @@ def utf8_size(text: str) -> int | None:
         return None
 
 
+def trim(text: str) -> str:
+    """Return `text` without the white space around it: spaces, tabs, line feeds and carriage returns."""
+    return text.strip(_WHITESPACE)
+
+
 def text_problems(parameter: str, text: str, max_bytes: int) -> list[Problem]:
     """Validate `text`, which must not be blank, nor longer than `max_bytes` bytes of UTF-8."""
-    if not text.strip():
+    if not trim(text):
         return [Problem(parameter, f"is blank; pass 1 to {max_bytes} bytes of text")]
     size = utf8_size(text)
     if size is None:
@@ -31,6 +40,5 @@ def text_problems(parameter: str, text: str, max_bytes: int) -> list[Problem]:
 
 def shorten(text: str, max_characters: int = 40) -> str:
     """Return `text` cut to `max_characters` for a message, with unprintable characters replaced."""
-    head = text[: max_characters + 1]
-    printable = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in head)
-    return printable if len(printable) <= max_characters else printable[: max_characters - 1] + "…"
+    head = printable(text[: max_characters + 1])
+    return head if len(head) <= max_characters else head[: max_characters - 1] + "…"

@@ -1,0 +1,82 @@
+"""Notes on requests that are valid but probably do not do what was intended.
+
+The Track API accepts them, and Customer.io reads them in another way than the sender may expect. One sentence per kind,
+without values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from customerio_track_mcp.track.validation.identifiers import IdType, is_cio_id, is_email
+from customerio_track_mcp.track.validation.reserved_keys import RESERVED_ATTRIBUTES
+from customerio_track_mcp.track.validation.text import shorten
+from customerio_track_mcp.track.validation.timestamps import is_time_name, is_unreadable_time
+
+_MAX_NAMES: Final = 3
+_MAX_SEARCH_DEPTH: Final = 20
+_SPECIAL_NAMES: Final = frozenset(RESERVED_ATTRIBUTES) | {"email", "created_at"}
+
+NO_BACKDATING: Final = "events are recorded as of now and cannot be backdated here"
+
+
+def attribute_notes(attributes: Mapping[str, object]) -> Iterator[str]:
+    """Yield what is doubtful about a person's valid `attributes`."""
+    if other_case := [name for name in attributes if _differs_by_case(name)]:
+        yield (
+            f"{_names(other_case)}: sent as ordinary data with no effect; attribute names are case-sensitive, and "
+            "only the lower-case ones are special."
+        )
+    if times := [path for name, value in attributes.items() for path in _unreadable_times(name, name, value)]:
+        what = "this as a time" if len(times) == 1 else "these as times"
+        yield f"{_names(times)}: Customer.io will not read {what}; it reads times as UNIX seconds only."
+
+
+def event_data_notes(data: Mapping[str, object]) -> Iterator[str]:
+    """Yield what is doubtful about an event's valid `data`."""
+    if times := [f"data.{name}" for name in data if len(name) < 16 and name.strip("_ ").lower() == "timestamp"]:
+        yield f"{_names(times)} {'was' if len(times) == 1 else 'were'} sent as ordinary data: {NO_BACKDATING}."
+
+
+def member_notes(ids: Sequence[str], id_type: IdType) -> Iterator[str]:
+    """Yield what is doubtful about valid `ids` of segment members, each of them once."""
+    if id_type is not IdType.ID:
+        return
+    for number, kind, right_type in (
+        (sum(map(is_email, ids)), "an email address", IdType.EMAIL),
+        (sum(map(is_cio_id, ids)), "a cio_id", IdType.CIO_ID),
+    ):
+        if number:
+            subset = "" if number == len(ids) else f"only {'this id' if number == 1 else 'these ids'} and "
+            yield (
+                f"{number} {'id looks' if number == 1 else 'ids look'} like {kind} and can only match people whose id "
+                f"is that {'address' if right_type is IdType.EMAIL else 'text'}. If that was not intended, call again "
+                f"with {subset}id_type '{right_type}'."
+            )
+
+
+def _differs_by_case(name: str) -> bool:
+    root = name.partition(".")[0]
+    return root not in _SPECIAL_NAMES and root.lower() in _SPECIAL_NAMES
+
+
+def _unreadable_times(name: str, path: str, value: object, depth: int = 0) -> Iterator[str]:
+    """Yield the paths of the times in `value` that Customer.io does not read as such; items of a list have its name."""
+    if isinstance(value, Mapping):
+        if depth < _MAX_SEARCH_DEPTH:
+            for key, item in value.items():
+                yield from _unreadable_times(str(key), f"{path}.{key}", item, depth + 1)
+    elif isinstance(value, list | tuple):
+        if depth < _MAX_SEARCH_DEPTH:
+            for index, item in enumerate(value):
+                if not isinstance(item, int | float) or is_unreadable_time(item):
+                    yield from _unreadable_times(name, f"{path}[{index}]", item, depth + 1)
+    elif is_unreadable_time(value) and is_time_name(name):
+        yield path
+
+
+def _names(names: Sequence[str]) -> str:
+    shown = ", ".join(shorten(name) for name in names[:_MAX_NAMES])
+    more = len(names) - _MAX_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,71 @@
+"""The server over either transport, for messages that the SDK's client would not send."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Final, TypeAlias
+
+import anyio
+import anyio.abc
+from anyio.streams.buffered import BufferedByteReceiveStream
+
+from tests.support.http_service import message_in, running_service
+from tests.support.messages import INITIALIZE
+from tests.support.process import COMMAND, environment
+from tests.support.raw_messages import LEGACY, headers_of, raw_request
+
+Answers: TypeAlias = list[dict[str, Any]]
+Exchange: TypeAlias = Callable[..., Awaitable[Answers]]
+"""Sends the bytes of one message and returns the answers.
+
+Keywords: `answers`, how many to wait for over stdio; `method` and `tool`, if it is not a call of `send_event`.
+"""
+Door: TypeAlias = Callable[[str, str], AbstractAsyncContextManager[Exchange]]
+"""Opens the server for a Track API's URL and a protocol version."""
+
+_PING: Final = "after"
+_MAX_LINE: Final = 2**20
+
+
+@asynccontextmanager
+async def stdio(track_url: str, version: str, *, initialize: bool = True) -> AsyncIterator[Exchange]:
+    """Run the server as a subprocess. At the end it must have sent nothing that was not received."""
+    env = environment(track_url=track_url, api_key="sandbox:sandbox")
+    async with await anyio.open_process(COMMAND, env=env, stderr=None) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, lines = process.stdin, BufferedByteReceiveStream(process.stdout)
+
+        async def exchange(message: bytes, *, answers: int = 1, **headers: str) -> Answers:
+            del headers
+            ping = raw_request(version, "ping" if version == LEGACY else "tools/list", f'"{_PING}"')
+            await stdin.send(message + b"\n" + ping + b"\n")
+            received = [json.loads(await lines.receive_until(b"\n", _MAX_LINE)) for _ in range(answers + 1)]
+            return [answer for answer in received if answer["id"] != _PING]
+
+        with anyio.fail_after(60):
+            if version == LEGACY and initialize:
+                await exchange(json.dumps(INITIALIZE).encode())
+            yield exchange
+            await stdin.aclose()
+            rest = [chunk async for chunk in process.stdout]
+        assert (lines.buffer, rest) == (b"", [])
+
+
+@asynccontextmanager
+async def http(track_url: str, version: str) -> AsyncIterator[Exchange]:
+    """Run the service in the test's process."""
+    async with running_service(track_url) as client:
+
+        async def exchange(message: bytes, *, answers: int = 1, **headers: str) -> Answers:
+            del answers
+            sent = headers_of(version, **headers)
+            response = await client.post("/mcp", content=message, headers=sent)
+            return [message_in(response)] if response.content else []
+
+        yield exchange
+
+
+DOORS: Final[dict[str, Door]] = {"stdio": stdio, "http": http}
