@@ -81,7 +81,7 @@ class Findings:
 
     @property
     def are_enough(self) -> bool:
-        """Whether there are so many that the run can end."""
+        """Whether the maximum number of findings is reached, which ends the run."""
         return self.total >= _MAX_FINDINGS
 
     def __str__(self) -> str:
