@@ -21,15 +21,21 @@ METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
 
 
 class Key:
-    """A key pair with an id and an algorithm."""
+    """A key pair with an id and an algorithm.
 
-    def __init__(self, key_id: str, algorithm: str = "RS256") -> None:
+    Args:
+        key_id: its `kid`.
+        algorithm: the algorithm that it is for.
+        bits: the size of an RSA key.
+    """
+
+    def __init__(self, key_id: str, algorithm: str = "RS256", bits: int = 2048) -> None:
         self.key_id = key_id
         self.algorithm = algorithm
         self.private: Any = (
             ec.generate_private_key(ec.SECP256R1())
             if algorithm.startswith("ES")
-            else rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            else rsa.generate_private_key(public_exponent=65537, key_size=bits)
         )
 
     @property

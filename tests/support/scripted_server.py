@@ -102,13 +102,13 @@ class ScriptedServer:
             writer.close()
 
 
-def respond(status: int, body: str, content_type: str = "application/json", **headers: str) -> Act:
+def respond(status: int, body: str | bytes, content_type: str = "application/json", **headers: str) -> Act:
     """Respond with this status and body; header names are written with _ instead of -."""
 
     async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         del reader
         extra = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-        content = body.encode()
+        content = body.encode() if isinstance(body, str) else body
         writer.write(
             f"HTTP/1.1 {status} Scripted\r\nContent-Type: {content_type}\r\n{extra}"
             f"Content-Length: {len(content)}\r\n\r\n".encode()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -17,9 +16,10 @@ from typing import Final
 # https://github.com/theskumar/python-dotenv/blob/main/src/dotenv/parser.py
 from dotenv.parser import Binding, parse_stream
 
+from customerio_track_mcp.settings.text_file import UnusableFileError, read_text_file
+
 ENV_FILE_VARIABLE: Final = "CUSTOMERIO_ENV_FILE"
 
-_MAX_BYTES: Final = 1_048_576
 _MAX_LINES_SHOWN: Final = 5
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]*")
 
@@ -57,22 +57,12 @@ def _read_text(path: Path) -> str:
     try:
         path = path.expanduser().absolute()  # hosts start commands without a shell, in a directory of their choice
         shown = _shown(path)
-        status = path.stat()
-        # Reading from a FIFO or a device may never end.
-        if not stat.S_ISREG(status.st_mode):
-            raise EnvFileError(f"{shown} cannot be read: it is not a regular file")
-        if status.st_size > _MAX_BYTES:
-            raise EnvFileError(f"{shown} cannot be read: it is larger than {_MAX_BYTES} bytes")
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise EnvFileError(f"{shown} cannot be read as UTF-8 text") from None
+        return read_text_file(path)
+    except UnusableFileError as error:
+        raise EnvFileError(f"{shown} {error}") from None
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or "its home directory is unknown"
         raise EnvFileError(f"{shown} cannot be read: {reason}") from None
-    # UTF-16 without a byte order mark, and encrypted files, can be valid UTF-8.
-    if "\0" in text:
-        raise EnvFileError(f"{shown} cannot be read as UTF-8 text")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _is_valid(binding: Binding) -> bool:

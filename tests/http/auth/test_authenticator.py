@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from mcp import Client
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.streamable_http import streamable_http_client
@@ -9,7 +10,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
 
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.support.authorization_server import AUDIENCE, METADATA_PATH, AuthorizationServer, oauth_service
+from tests.support.authorization_server import AUDIENCE, METADATA_PATH, AuthorizationServer, Key, oauth_service
 from tests.support.http_service import SERVICE_URL, TOKEN, TOOLS_LIST, bearer, call, payload_in
 
 
@@ -72,6 +73,31 @@ async def test_jwts_get_503_while_the_keys_are_unavailable(
             assert (response.status_code, response.headers["retry-after"]) == (503, "10")
         assert issuer.fetches == 1
         assert (await http.post("/mcp", json=call(), headers=bearer(TOKEN))).status_code == 200
+
+
+async def test_a_jwt_with_a_new_key_id_within_the_cooldown_gets_503(
+    sandbox: RunningSandbox, issuer: AuthorizationServer
+) -> None:
+    async with oauth_service(sandbox.url, issuer) as http:
+        assert (await http.post("/mcp", json=call(), headers=bearer(issuer.token()))).status_code == 200
+        issuer.keys.append(Key("second"))
+        response = await http.post("/mcp", json=call(), headers=bearer(issuer.token(issuer.keys[1])))
+        assert (response.status_code, response.headers["retry-after"]) == (503, "10")
+        assert (await http.post("/mcp", json=call(), headers=bearer(issuer.token()))).status_code == 200
+    assert issuer.fetches == 1
+
+
+async def test_jwts_get_401_when_every_key_is_withdrawn(
+    sandbox: RunningSandbox, issuer: AuthorizationServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customerio_track_mcp.http.auth.authenticator._JWKS_COOLDOWN_SECONDS", 0)
+    old = issuer.token()
+    async with oauth_service(sandbox.url, issuer) as http:
+        assert (await http.post("/mcp", json=call(), headers=bearer(old))).status_code == 200
+        issuer.keys = []
+        for token in (issuer.token(Key("unknown")), old):
+            assert (await http.post("/mcp", json=call(), headers=bearer(token))).status_code == 401
+    assert issuer.fetches == 3
 
 
 async def test_scopes_required_of_jwts_are_not_granted_to_static_tokens(

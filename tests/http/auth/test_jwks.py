@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import tracemalloc
+import zlib
 
 import anyio
 import pytest
@@ -89,10 +92,14 @@ async def test_keys_remain_valid_during_an_outage_until_they_are_too_old(
         respond(200, "not JSON"),
         respond(200, "[]"),
         respond(200, "[" * 100_000),
-        respond(200, '{"keys": []}'),
-        respond(200, '{"keys": [{"kty": "RSA", "kid": "first", "n": "AQAB", "e": "AQAB", "alg": ["RS256"]}]}'),
-        respond(200, '{"keys": [{"kty": "RSA", "kid": "first", "n": "AQAB", "e": "AQAB", "alg": "none"}]}'),
+        respond(200, "{}"),
+        respond(200, '{"keys": {}}'),
+        respond(200, json.dumps({"keys": [{}] * 101})),
         respond(200, " " * 2_000_000),
+        respond(200, gzip.compress(b'{"keys": [' + b" " * 2_000_000 + b"]}"), Content_Encoding="gzip"),
+        respond(200, gzip.compress(b'{"keys": []}')[:-10], Content_Encoding="gzip"),
+        respond(200, zlib.compress(b'{"keys": []}'), Content_Encoding="deflate"),
+        respond(200, '{"keys": []}', Content_Encoding="br"),
         respond(302, "", Location="http://127.0.0.1:1/"),
     ],
 )
@@ -110,6 +117,101 @@ async def test_invalid_response_does_not_replace_the_keys(
         monkeypatch.setattr(f"{MODULE}._FRESH_SECONDS", 0)
         assert await verifier.verify(token) is not None
     assert len(scripted.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "published", ["[]", '[{"kty": "RSA", "kid": "first", "alg": "RS256", "n": "AQAB", "e": "AQAB"}]']
+)
+async def test_a_set_without_usable_keys_withdraws_every_key(
+    scripted: ScriptedServer,
+    issuer: AuthorizationServer,
+    published: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scripted.acts = [respond_with_keys(issuer), *[respond(200, f'{{"keys": {published}}}')] * 3]
+    verifier = verifier_for(issuer, f"{scripted.url}/jwks")
+    assert await verifier.verify(issuer.token()) is not None
+    monkeypatch.setattr(f"{MODULE}._FRESH_SECONDS", 0)
+    # Neither the old key nor a 503: a client must request another token.
+    for token in (issuer.token(), issuer.token(), issuer.token(Key("unknown"))):
+        assert await verifier.verify(token) is None
+    events = [record.message for record in caplog.records]
+    assert events.count("the authorization server publishes no usable key: no JWT is valid") == 1
+    assert "the keys of the authorization server can't be had" not in events
+
+
+async def test_a_new_key_id_within_the_cooldown_may_be_published_by_now(issuer: AuthorizationServer) -> None:
+    verifier = verifier_for(issuer, cooldown=60)
+    assert await verifier.verify(issuer.token()) is not None
+    issuer.keys.append(Key("second"))
+    for _ in range(2):
+        with pytest.raises(KeysUnavailableError):
+            await verifier.verify(issuer.token(issuer.keys[1]))
+    assert issuer.fetches == 1
+
+
+async def test_a_withdrawn_key_id_is_not_new(issuer: AuthorizationServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    verifier = verifier_for(issuer)
+    old = issuer.token()
+    assert await verifier.verify(old) is not None
+    issuer.keys = [Key("second")]
+    assert await verifier.verify(issuer.token()) is not None
+    monkeypatch.setattr(verifier._keys, "_next_fetch_at", anyio.current_time() + 60)
+    assert await verifier.verify(old) is None
+    with pytest.raises(KeysUnavailableError):
+        await verifier.verify(issuer.token(Key("third")))
+    assert issuer.fetches == 2
+
+
+async def test_callers_with_one_unknown_key_id_share_a_fetch_and_its_result(issuer: AuthorizationServer) -> None:
+    verifier = verifier_for(issuer, cooldown=60)
+    token = issuer.token(Key("unknown"))
+    results: list[object] = []
+
+    async def verify() -> None:
+        results.append(await verifier.verify(token))
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(verify)
+    assert results == [None] * 20
+    assert issuer.fetches == 1
+
+
+async def test_remembered_key_ids_are_bounded_in_number_and_length(
+    issuer: AuthorizationServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{MODULE}._MAX_ABSENT_KEY_IDS", 3)
+    keys = JwksCache(issuer.jwks_url, cooldown=0)
+    for number in range(5):
+        assert await keys.find(f"unknown-{number}", "RS256") == []
+    assert list(keys._absent) == ["unknown-2", "unknown-3", "unknown-4"]
+    assert await keys.find("k" * 257, "RS256") == []
+    assert issuer.fetches == 5
+
+
+async def test_a_compressed_set_is_accepted(scripted: ScriptedServer, issuer: AuthorizationServer) -> None:
+    body = gzip.compress(json.dumps({"keys": [key.published for key in issuer.keys]}).encode())
+    scripted.acts = [respond(200, body, Content_Encoding="gzip")]
+    assert await verifier_for(issuer, f"{scripted.url}/jwks").verify(issuer.token()) is not None
+    assert scripted.requests[0].headers["accept-encoding"] == "identity"
+
+
+async def test_a_compressed_set_is_bounded_before_it_is_decompressed(
+    scripted: ScriptedServer, issuer: AuthorizationServer
+) -> None:
+    body = gzip.compress(b'{"keys": [' + b" " * 100_000_000 + b"]}")
+    scripted.acts = [respond(200, body, Content_Encoding="gzip")]
+    verifier = verifier_for(issuer, f"{scripted.url}/jwks")
+    tracemalloc.start()
+    try:
+        with pytest.raises(KeysUnavailableError):
+            await verifier.verify(issuer.token())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 async def test_known_key_is_returned_during_the_fetch_of_an_unknown_one(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -199,12 +200,92 @@ def test_unreadable_file_is_reported(tmp_path: Path) -> None:
         StaticTokens(None, tmp_path / "none")
 
 
+def test_file_with_a_byte_order_mark_behind_symbolic_links_is_read(tmp_path: Path) -> None:
+    # Kubernetes mounts a secret as a link to a file below a link to a directory.
+    (tmp_path / "..2026").mkdir()
+    (tmp_path / "..2026" / "tokens").write_bytes(b"\xef\xbb\xbfann " + TOKEN.encode() + b"\r\n# comment\r\n")
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "tokens").symlink_to("..data/tokens")
+    assert StaticTokens(f"\ufeffbob {OTHER_TOKEN}", tmp_path / "tokens").verify(TOKEN) is not None
+
+
+@pytest.mark.parametrize(
+    ("create", "reason"),
+    [
+        (os.mkfifo, "it is not a regular file"),
+        (os.mkdir, "it is not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
+        (lambda path: path.write_bytes(b"#" * 1_048_577), "it is larger than 1048576 bytes"),
+        (lambda path: path.write_bytes(f"ann {TOKEN}".encode("utf-16-le")), "cannot be read as UTF-8 text"),
+        (lambda path: path.write_bytes(b"ann \xff"), "cannot be read as UTF-8 text"),
+    ],
+)
+def test_file_of_another_kind_is_reported_at_startup_and_revokes_its_tokens_later(
+    tmp_path: Path, create: Callable[[Path], object], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens"
+    create(file)
+    with pytest.raises(SettingsError, match=rf"^CUSTOMERIO_HTTP_TOKENS_FILE: .*{reason}; expected a file of lines"):
+        StaticTokens(f"bob {OTHER_TOKEN}", file)
+    file.rename(tmp_path / "other")
+    file.write_text(f"ann {TOKEN}\n", encoding="utf-8")
+    tokens = StaticTokens(f"bob {OTHER_TOKEN}", file)
+    assert tokens.verify(TOKEN) is not None
+    (file.unlink if (tmp_path / "other").is_dir() else (lambda: None))()
+    (tmp_path / "other").rename(file)
+    for _ in range(3):
+        assert tokens.verify(TOKEN) is None
+        assert tokens.verify(OTHER_TOKEN) is not None
+    (error,) = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert error.message == "tokens file can't be read: none of its tokens is valid"
+    assert reason in vars(error)["error"]
+
+
+def test_added_line_with_a_known_token_is_left_out_and_logged_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(f"ann {TOKEN} events:write\n", encoding="utf-8")
+    tokens = StaticTokens(f"bob {OTHER_TOKEN}", file)
+    file.write_text(f"ann {TOKEN} events:write\neve {TOKEN}\neve {OTHER_TOKEN}\n", encoding="utf-8")
+    for _ in range(3):
+        for token, name in ((TOKEN, "ann"), (OTHER_TOKEN, "bob")):
+            access = tokens.verify(token)
+            assert access is not None
+            assert access.client_id == name
+    problems = [vars(record)["problem"] for record in caplog.records if "problem" in vars(record)]
+    assert [problem.partition(";")[0] for problem in problems] == [
+        "CUSTOMERIO_HTTP_TOKENS_FILE: line 2 contains the same token as CUSTOMERIO_HTTP_TOKENS_FILE: line 1",
+        "CUSTOMERIO_HTTP_TOKENS_FILE: line 3 contains the same token as CUSTOMERIO_HTTP_TOKENS: entry 1",
+    ]
+
+
+def test_comments_start_at_a_word(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text(f"#{OTHER_TOKEN}\n  # ann x\nann {TOKEN} events:write #, x\n", encoding="utf-8")
+    access = StaticTokens(None, tmp_path / "tokens").verify(TOKEN)
+    assert access is not None
+    assert access.scopes == ["events:write"]
+    # Formerly the token up to the '#' was valid.
+    (tmp_path / "tokens").write_text(f"ann {TOKEN}#{OTHER_TOKEN}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="line 1 has a token that contains '#'"):
+        StaticTokens(None, tmp_path / "tokens")
+
+
+def test_new_token_never_looks_like_a_digest_or_a_placeholder(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = iter(["a" * 43, "your-" + "x" * 38, "sha256-" + "Q" * 36, "Q7w" * 14 + "-"])
+    monkeypatch.setattr("secrets.token_urlsafe", lambda _: next(drawn))
+    token, digest = new_token()
+    assert token == "Q7w" * 14 + "-"
+    assert StaticTokens(f"ann {token}", None).verify(token) is not None
+    assert StaticTokens(f"ann {digest}", None).verify(token) is not None
+
+
 def test_tokens_are_not_kept_in_memory() -> None:
     tokens = StaticTokens(f"ann {TOKEN}", None)
     access = tokens.verify(TOKEN)
     assert access is not None
     assert (access.client_id, access.token) == ("ann", "")
-    assert TOKEN not in str([vars(tokens), [str(entry) for entry in tokens._given]])
+    assert TOKEN not in str([vars(tokens), [vars(tokens._entries), str(tokens._entries.valid)]])
 
 
 def test_new_token_is_accepted_for_its_digest() -> None:

@@ -54,7 +54,13 @@ class Authenticator:
         if settings.issuer is not None and settings.jwks_url is not None and settings.public_url is not None:
             audience = settings.audience or settings.public_url
             keys = JwksCache(settings.jwks_url, _JWKS_COOLDOWN_SECONDS)
-            self._jwt = JwtVerifier(settings.issuer, keys, audience, tool_scopes=settings.tool_scopes)
+            self._jwt = JwtVerifier(
+                settings.issuer,
+                keys,
+                audience,
+                tool_scopes=settings.tool_scopes,
+                required_scopes=settings.required_scopes,
+            )
             resource = _EXACT_URL.validate_python(settings.public_url)
             self._metadata_url = build_resource_metadata_url(resource)
             self.metadata_routes = _metadata_routes(resource, settings)

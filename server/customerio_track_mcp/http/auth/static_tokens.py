@@ -1,52 +1,36 @@
-"""Static bearer tokens, each with the name of its caller.
+"""Static bearer tokens, each with the name of its caller; `token_entries` parses them.
 
-An entry is `NAME TOKEN`, or `NAME TOKEN SCOPE ...` for a caller with these scopes only. The token is either in the
-clear (32 characters or more), or `sha256:` followed by its hexadecimal digest. Two entries with the same name are both
-valid, so that a token can be replaced without a gap.
+Two entries with the same name are both valid, so that a token can be replaced without a gap.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mcp.server.auth.provider import AccessToken
 
-from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, TOOL_SCOPES
+from customerio_track_mcp.http.auth.token_entries import Entries, digest_of, why_not_a_token
 from customerio_track_mcp.settings.base import SettingsError
-from customerio_track_mcp.settings.http import CALLER_NAME
-from customerio_track_mcp.settings.placeholders import why_not_a_secret
+from customerio_track_mcp.settings.text_file import UnusableFileError, read_text_file
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
-_MIN_TOKEN_CHARACTERS: Final = 32
-_DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _MIN_SETTLED_NS: Final = 2_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    name: str
-    digest: bytes
-    scopes: tuple[str, ...]
-
-
-class _InvalidEntryError(Exception):
-    """An entry is invalid; the message says why, without repeating the token."""
+_COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 
 
 def new_token() -> tuple[str, str]:
     """Return a new token of 256 random bits, and its digest for the tokens file."""
     token = secrets.token_urlsafe(32)
-    return token, f"sha256:{_digest(token).hex()}"
+    while why_not_a_token(token):
+        token = secrets.token_urlsafe(32)
+    return token, f"sha256:{digest_of(token).hex()}"
 
 
 class StaticTokens:
@@ -62,19 +46,21 @@ class StaticTokens:
     """
 
     def __init__(self, given: str | None, file: Path | None) -> None:
-        problems: list[str] = []
-        self._given = list(_parse(re.split(r"[,\n]", given or ""), "CUSTOMERIO_HTTP_TOKENS: entry", problems))
+        self._given = Entries()
+        self._given.parse(re.split(r"[,\n]", (given or "").removeprefix("\ufeff")), "CUSTOMERIO_HTTP_TOKENS: entry")
+        self._entries = self._given
         self._file = file
-        self._in_file: list[_Entry] = []
-        self._problems: list[str] = []
         self._signature: tuple[int, ...] | None = None
         self._read_at = 0
+        problems = list(self._given.problems)
         if file is not None:
             try:
-                self._read_file(file, problems)
-            except (OSError, UnicodeError) as error:
-                problems.append(f"CUSTOMERIO_HTTP_TOKENS_FILE: cannot be read ({type(error).__name__})")
-        if not problems and not self._given and not self._in_file:
+                self._read(file)
+                problems += self._entries.problems
+            except (OSError, UnusableFileError) as error:
+                reason = f"cannot be read ({_kind(error)})" if isinstance(error, OSError) else str(error)
+                problems.append(f"CUSTOMERIO_HTTP_TOKENS_FILE: {reason}; expected a file of lines 'NAME TOKEN'")
+        if not problems and not self._entries.valid:
             problems.append("CUSTOMERIO_HTTP_TOKENS: contains no token; 'customerio-track-mcp token NAME' creates one")
         if problems:
             raise SettingsError(problems)
@@ -82,10 +68,10 @@ class StaticTokens:
     def verify(self, token: str) -> AccessToken | None:
         """Return whose token it is; None if it is not valid."""
         self._refresh()
-        digest = _digest(token)
+        digest = digest_of(token)
         found = None
         # Every entry is compared, in constant time, so that timing reveals nothing.
-        for entry in (*self._given, *self._in_file):
+        for entry in self._entries.valid:
             if hmac.compare_digest(entry.digest, digest):
                 found = entry
         if found is None:
@@ -96,32 +82,33 @@ class StaticTokens:
     def _refresh(self) -> None:
         if self._file is None:
             return
-        problems: list[str] = []
+        before = self._entries
         try:
             stat = self._file.stat()
             settled = self._read_at - stat.st_ctime_ns > _MIN_SETTLED_NS
             # A file that was read right after a write may have changed since without a trace in its timestamps.
             if settled and self._signature == _signature(self._file):
                 return
-            before = (self._in_file, self._problems)
-            self._read_file(self._file, problems)
-            if before != (self._in_file, self._problems):
-                logger.warning("tokens file read again", extra={"tokens": len(self._in_file)})
-                for problem in problems:
-                    logger.error("tokens file: a line was left out", extra={"problem": problem})
-        except (OSError, UnicodeError) as error:
-            if self._signature is not None or self._in_file:
+            self._read(self._file)
+        except (OSError, UnusableFileError) as error:
+            if self._signature is not None:
                 logger.error(  # noqa: TRY400 - the kind is enough, once
-                    "tokens file can't be read: none of its tokens is valid", extra={"error": type(error).__name__}
+                    "tokens file can't be read: none of its tokens is valid", extra={"error": _kind(error)}
                 )
-            self._in_file, self._problems, self._signature = [], [], None
+            self._entries, self._signature = self._given, None
+            return
+        if (before.valid, before.problems) != (self._entries.valid, self._entries.problems):
+            in_file = len(self._entries.valid) - len(self._given.valid)
+            logger.warning("tokens file read again", extra={"tokens": in_file})
+            for problem in self._entries.problems:
+                logger.error("tokens file: a line was left out", extra={"problem": problem})
 
-    def _read_file(self, file: Path, problems: list[str]) -> None:
-        self._read_at, self._signature = time.time_ns(), _signature(file)
-        lines = file.read_text(encoding="utf-8").splitlines()
-        uncommented = (line.partition("#")[0] for line in lines)
-        self._in_file = list(_parse(uncommented, "CUSTOMERIO_HTTP_TOKENS_FILE: line", problems))
-        self._problems = problems
+    def _read(self, file: Path) -> None:
+        read_at, signature = time.time_ns(), _signature(file)
+        lines = read_text_file(file).split("\n")
+        entries = Entries(self._given)
+        entries.parse((_COMMENT.sub("", line) for line in lines), "CUSTOMERIO_HTTP_TOKENS_FILE: line")
+        self._entries, self._read_at, self._signature = entries, read_at, signature
 
 
 def _signature(file: Path) -> tuple[int, ...]:
@@ -129,37 +116,5 @@ def _signature(file: Path) -> tuple[int, ...]:
     return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-def _parse(entries: Iterable[str], where: str, problems: list[str]) -> Iterator[_Entry]:
-    for number, entry in enumerate(entries, start=1):
-        if words := entry.split():
-            try:
-                yield _entry(words)
-            except _InvalidEntryError as error:
-                problems.append(f"{where} {number} {error}")
-
-
-def _entry(words: list[str]) -> _Entry:
-    name, *rest = words
-    if not CALLER_NAME.fullmatch(name):
-        raise _InvalidEntryError("must start with a name of letters, digits, '.', '_' and '-'")
-    if not rest:
-        raise _InvalidEntryError("has no token after the name")
-    token, *scopes = rest
-    if unknown := [scope for scope in scopes if scope not in TOOL_SCOPES | {METRICS_SCOPE}]:
-        known = ", ".join(sorted(TOOL_SCOPES | {METRICS_SCOPE}))
-        raise _InvalidEntryError(f"contains {len(unknown)} unknown scopes after the token; the scopes are {known}")
-    if hashed := _DIGEST.fullmatch(token):
-        digest = bytes.fromhex(hashed.group(1))
-    elif token.startswith("sha256:"):
-        raise _InvalidEntryError("has an invalid digest: expected 64 hexadecimal digits")
-    elif reason := why_not_a_secret(token):
-        raise _InvalidEntryError(f"has a token that {reason}")
-    elif len(token) < _MIN_TOKEN_CHARACTERS:
-        raise _InvalidEntryError(f"has a token of fewer than {_MIN_TOKEN_CHARACTERS} characters, which can be guessed")
-    else:
-        digest = _digest(token)
-    return _Entry(name, digest, tuple(scopes) or tuple(sorted(TOOL_SCOPES)))
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+def _kind(error: OSError | UnusableFileError) -> str:
+    return type(error).__name__ if isinstance(error, OSError) else str(error)
