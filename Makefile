@@ -1,6 +1,7 @@
 # Needs Python 3.11 or newer and make. Everything else is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+PARALLEL := --numprocesses auto --dist loadgroup
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast check lint check-types format bench fuzz clean
@@ -13,12 +14,12 @@ demo: .venv/installed  ## load example data into the sandbox through the real se
 
 test: .venv/installed  ## run all tests with coverage; ARGS goes to pytest
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 test-fast: .venv/installed  ## run the tests that start no subprocess; ARGS goes to pytest
-	$(BIN)/python -m pytest -m "not integration" $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
 
 check: lint check-types  ## lint and check types
 

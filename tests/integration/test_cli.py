@@ -65,13 +65,11 @@ def test_sandbox_runs_alone_until_it_is_stopped(stop: signal.Signals) -> None:
 
 
 def test_embedded_sandbox_avoids_a_port_in_use_and_its_url_is_in_the_instructions() -> None:
-    request = json.dumps(INITIALIZE) + "\n"
-    with running("sandbox", "--port", "8765") as sandbox:
-        assert sandbox.stderr is not None
-        sandbox.stderr.readline()
-        process = run("--sandbox", stdin=request)
+    with running("--sandbox") as other:  # has the usual port, unless yet another process has it
+        url_in_use = url_from_stderr(other, "sandbox Track API at")
+        process = run("--sandbox", stdin=json.dumps(INITIALIZE) + "\n")
     (url,) = re.findall(r"sandbox Track API at (http://127\.0\.0\.1:\d+) ", process.stderr)
-    assert not url.endswith(":8765")
+    assert url != url_in_use
     instructions = json.loads(process.stdout)["result"]["instructions"]
     assert instructions.endswith(f"This is a sandbox without real data: watch what arrives at {url}")
 

@@ -236,13 +236,13 @@ async def test_settings_reach_the_tools(scripted: ScriptedServer, sandbox: Runni
     async with Client(stdio_parameters(track_url=scripted.url, api_key="site:key", max_attempts="1")) as client:
         assert (await client.call_tool("send_event", EVENT["params"]["arguments"])).is_error
     assert len(scripted.requests) == 1
-    settings = {"rate_limit": "0.05", "time_budget": "0.3", "allow_reserved_keys": "recipient"}
+    settings = {"rate_limit": "0.05", "time_budget": "2", "allow_reserved_keys": "recipient"}
     parameters = stdio_parameters(track_url=sandbox.url, api_key="sandbox:sandbox", **settings)
     arguments = EVENT["params"]["arguments"] | {"data": {"recipient": "ann@example.com"}}
     async with Client(parameters) as client:
         assert not (await client.call_tool("send_event", arguments)).is_error
         second = await client.call_tool("send_event", arguments)
-    assert "time budget of 0.3 seconds was exceeded while waiting" in second.structured_content["error"]
+    assert "time budget of 2 seconds was exceeded while waiting" in second.structured_content["error"]
     assert [event.data for event in sandbox.workspace.events] == [{"recipient": "ann@example.com"}]
 
 
