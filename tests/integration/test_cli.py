@@ -17,6 +17,7 @@ import pytest
 from customerio_track_mcp import __version__
 from tests.support.messages import INITIALIZE
 from tests.support.process import COMMAND, environment, run, running, url_from_stderr
+from tests.support.waiting import wait_until
 
 
 def test_version() -> None:
@@ -102,6 +103,38 @@ def test_page_is_opened_with_the_option_only(tmp_path: Path, arguments: list[str
         assert process.stdout.read() == ""
     assert opened.exists() is open_page
     assert not open_page or opened.read_text() == url
+
+
+async def test_browser_is_started_without_the_settings(tmp_path: Path) -> None:
+    script = tmp_path / "browser"
+    script.write_text(f"#!/bin/sh\nenv > {tmp_path}/half && mv {tmp_path}/half {tmp_path}/environment\n")
+    script.chmod(0o755)
+    settings = environment(api_key="secret-key", site_id="secret-site") | {
+        "customerio_http_tokens": "ann secret-token",
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=secret-header",
+        "BROWSER": str(script),
+        "KEPT": "yes",
+    }
+    with running("sandbox", "--port", "0", "--open", env=settings) as process:
+        await wait_until((tmp_path / "environment").exists)
+        process.terminate()
+    received = (tmp_path / "environment").read_text()
+    assert "KEPT=yes" in received
+    assert "secret" not in received
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_standard_output_on_a_full_disk_is_reported_without_a_traceback() -> None:
+    with Path("/dev/full").open("w") as full:
+        process = subprocess.run(
+            [*COMMAND, "token", "ann"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=environment(),
+            check=False,
+        )
+    assert process.stderr == "customerio-track-mcp: standard output cannot be written: No space left on device\n"
 
 
 def test_sandbox_on_a_port_in_use_is_reported() -> None:

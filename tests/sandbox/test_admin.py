@@ -5,8 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 
+import anyio
 import httpx
 import pytest
+
+from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.sandbox.bounds import MAX_SNAPSHOTS, MAX_WATCHERS
+from tests.support.raw_clients import received, silent_clients
+from tests.support.sandbox_state import state_of
+from tests.support.waiting import wait_until
+
+CHANGES = b"GET /_sandbox/changes HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LARGE_EVENT = {"name": "bought", "data": {"padding": "x" * 99_000}}
 
 
 async def next_message(lines: AsyncIterator[str]) -> tuple[str, dict[str, object]]:
@@ -44,3 +54,54 @@ async def test_page_loads_nothing_from_other_hosts(http: httpx.AsyncClient, path
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert "http://" not in response.text
     assert "https://" not in response.text
+
+
+async def test_pages_over_the_maximum_get_503_until_one_is_closed(
+    http: httpx.AsyncClient, sandbox: RunningSandbox
+) -> None:
+    async with silent_clients(sandbox.url, MAX_WATCHERS, CHANGES) as pages:
+        for page in pages:
+            assert await received(page, 12) == b"HTTP/1.1 200"
+        refused = await http.get("/_sandbox/changes")
+        assert (refused.status_code, refused.headers["connection"]) == (503, "close")
+        assert "64 pages are open" in refused.json()["meta"]["error"]
+        pages[0].close()
+
+        async def is_accepted() -> bool:
+            async with http.stream("GET", "/_sandbox/changes") as stream:
+                return stream.status_code == 200
+
+        await wait_until(is_accepted)
+
+
+async def test_page_that_does_not_read_is_disconnected_and_the_others_are_served(
+    http: httpx.AsyncClient, sandbox: RunningSandbox
+) -> None:
+    async with silent_clients(sandbox.url, 1, CHANGES) as (page,):
+        assert await received(page, 12) == b"HTTP/1.1 200"
+        async with http.stream("GET", "/_sandbox/changes") as stream:
+            lines = stream.aiter_lines()
+            assert (await next_message(lines))[0] == "state"
+            for _ in range(150):  # 15 MB: more than the queue and the buffers of the connection
+                assert (await http.post("/api/v1/customers/1/events", json=LARGE_EVENT)).status_code == 200
+                while (await next_message(lines))[1]["kind"] != "request":
+                    pass
+        size = 0
+        with anyio.fail_after(30):
+            while part := await received(page, 2**20):
+                size += len(part)
+        assert size < 10 * 2**20
+
+
+@pytest.mark.parametrize("path", [b"changes", b"state"])
+async def test_clients_that_do_not_receive_the_state_do_not_delay_the_track_api(
+    http: httpx.AsyncClient, sandbox: RunningSandbox, path: bytes
+) -> None:
+    for _ in range(100):
+        await http.post("/api/v1/customers/1/events", json=LARGE_EVENT)
+    request = CHANGES.replace(b"changes", path)
+    async with silent_clients(sandbox.url, 4 * MAX_SNAPSHOTS, request) as clients:
+        for client in clients[:MAX_SNAPSHOTS]:
+            assert await received(client, 12) == b"HTTP/1.1 200"
+        assert (await http.put("/api/v1/customers/2", json={})).status_code == 200
+    assert len((await state_of(http))["events"]) == 100

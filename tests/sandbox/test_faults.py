@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.sandbox.bounds import MAX_FAULTS
 from tests.support.sandbox_state import state_of
 
 
@@ -62,10 +63,39 @@ async def test_unauthorized_request_does_not_consume_a_fault(sandbox: RunningSan
 
 @pytest.mark.parametrize(
     "fault",
-    [{}, {"kind": "flood"}, {"kind": "status"}, {"kind": "status", "status": 200}, {"kind": "reset", "count": 0}],
+    [
+        {},
+        {"kind": "flood"},
+        {"kind": "status"},
+        {"kind": "status", "status": 200},
+        {"kind": "reset", "count": 0},
+        {"kind": "reset", "count": 1001},
+        {"kind": "delay", "seconds": 601},
+        {"kind": "status", "status": 503, "retry_after": "1\r\nX-Injected: 1"},
+        {"kind": "status", "status": 503, "retry_after": "\x00"},
+        {"kind": "status", "status": 503, "retry_after": "1" * 101},
+        {"kind": "redirect", "location": "https://example.com\nX-Injected: 1"},
+        {"kind": "redirect", "location": "https://example.com/" + "a" * 1000},
+        {"kind": "reset"} | {f"field{number}": 1 for number in range(500)},
+    ],
 )
 async def test_invalid_fault_is_rejected(http: httpx.AsyncClient, fault: dict[str, object]) -> None:
     response = await http.post("/_sandbox/faults", json=fault)
     assert response.status_code == 400
-    assert response.json()["meta"]["errors"]
+    assert 1 <= len(response.json()["meta"]["errors"]) <= 10
+    assert (await state_of(http))["faults_waiting"] == 0
+
+
+async def test_faults_over_the_maximum_are_rejected(http: httpx.AsyncClient) -> None:
+    fault = {"kind": "status", "status": 503, "count": 1000}
+    accepted = [(await http.post("/_sandbox/faults", json=fault)).status_code for _ in range(MAX_FAULTS // 1000)]
+    assert accepted == [200] * len(accepted)
+    response = await http.post("/_sandbox/faults", json=fault | {"count": 1})
+    assert (response.status_code, str(MAX_FAULTS) in response.text) == (400, True)
+    assert (await state_of(http))["faults_waiting"] == MAX_FAULTS
+
+
+async def test_large_fault_is_rejected(http: httpx.AsyncClient) -> None:
+    response = await http.post("/_sandbox/faults", content=b'{"kind": "reset"}'.ljust(2**14 + 1))
+    assert response.status_code == 413
     assert (await state_of(http))["faults_waiting"] == 0

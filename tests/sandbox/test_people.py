@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from customerio_track_mcp.sandbox.drop_rules import DroppedError
-from customerio_track_mcp.sandbox.people import People, identifier_type_of
+from customerio_track_mcp.sandbox.people import FullError, People, Person, identifier_type_of
 
 
 @pytest.fixture
@@ -108,3 +108,64 @@ def test_updates_of_unknown_people_are_dropped(
 def test_instructions_among_the_attributes_are_not_stored(people: People) -> None:
     person = people.identify("1", {"_update": True, "_timestamp": 1, "cio_relationships": {}, "plan": "free"})
     assert person.attributes == {"plan": "free"}
+
+
+def test_people_over_the_maximum_are_refused_and_known_ones_are_updated() -> None:
+    people = People(max_people=2)
+    people.identify("1", {})
+    people.identify("2", {})
+    with pytest.raises(FullError, match="at most 2 people"):
+        people.identify("3", {})
+    assert people.identify("1", {"plan": "pro"}).attributes == {"plan": "pro"}
+    assert len(list(people)) == 2
+
+
+def test_memory_of_people_is_limited() -> None:
+    people = People(max_bytes=2**20)
+    for _ in range(10_000):
+        people.identify("1", {"plan": "v" * 900})  # replaced, so that it does not count again
+
+    def add_many() -> None:
+        for number in range(2000):
+            people.identify(f"p{number}", {"plan": "v" * 900})
+
+    with pytest.raises(FullError, match="1 MiB"):
+        add_many()
+    assert 300 < len(list(people)) < 1200
+    with pytest.raises(FullError):
+        people.identify("1", {"plan": "free"})
+
+
+def test_a_person_has_at_most_300_attributes(people: People) -> None:
+    first = {f"a{number}": number for number in range(299)}
+    ann = people.identify("1", first)
+    assert People.not_stored(ann, first) == []
+    more: dict[str, object] = {"plan": "free", "email": "ann@example.com", "new": 1, "empty": "", "a0": "changed"}
+    people.identify("1", more)
+    assert People.not_stored(ann, more) == ["new"]
+    assert (len(ann.attributes), ann.attributes["plan"], ann.attributes["a0"]) == (300, "free", "changed")
+    people.identify("1", {"a1": None})
+    people.identify("1", {"new": 1})
+    assert ann.attributes["new"] == 1
+
+
+def test_cio_ids_continue_after_the_last_restored_one() -> None:
+    people = People()
+    people.restore(Person("03000007", id="7"))
+    people.restore(Person("03000002", id="2"))
+    assert people.identify("new", {}).cio_id == "03000008"
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        Person("03000001", id="other"),
+        Person("03000009", id="1"),
+        Person("03000009", email="ANN@example.com"),
+        Person("cio_1", id="other"),
+        Person("", id="other"),
+    ],
+)
+def test_restored_person_must_be_another_one(people: People, person: Person) -> None:
+    with pytest.raises(ValueError, match=r"cio_id|another person"):
+        people.restore(person)

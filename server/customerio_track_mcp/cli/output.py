@@ -16,6 +16,8 @@ def print_result(line: str) -> None:
     """Print to stdout: what the command was asked for."""
     try:
         print(line, flush=True)  # noqa: T201
-    except BrokenPipeError:
-        # The reader has gone: discard the rest.
+    except OSError as error:
+        # The reader has gone, or the disk is full: discard the rest.
+        if not isinstance(error, BrokenPipeError):
+            print_status(f"standard output cannot be written: {error.strerror}")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -25,6 +26,8 @@ logger = logging.getLogger("customerio_track_mcp.startup")
 
 SANDBOX_PORT: Final = 8765
 _LOOPBACK: Final = "127.0.0.1"
+_SETTINGS_PREFIXES: Final = ("CUSTOMERIO_", "OTEL_")
+"""OpenTelemetry's variables may contain the headers that authenticate its exporter."""
 
 
 @asynccontextmanager
@@ -125,4 +128,14 @@ def _open_in_browser(url: str) -> None:
     command = [sys.executable, "-I", "-m", "webbrowser", url]
     root = Path(sys.executable).anchor or None
     null = subprocess.DEVNULL
-    subprocess.Popen(command, stdin=null, stdout=null, stderr=null, cwd=root, start_new_session=True)  # noqa: S603
+    subprocess.Popen(  # noqa: S603
+        command, stdin=null, stdout=null, stderr=null, cwd=root, env=_without_settings(), start_new_session=True
+    )
+
+
+def _without_settings() -> dict[str, str]:
+    """Return the environment without the settings of this server, which include keys and tokens.
+
+    Everything that a browser starts, such as its extensions' helpers, could read them.
+    """
+    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_SETTINGS_PREFIXES)}

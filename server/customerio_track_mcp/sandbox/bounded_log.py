@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
+
+from customerio_track_mcp.sandbox.bounds import MAX_BYTES, MAX_ITEMS
 
 Item = TypeVar("Item")
-
-MAX_ITEMS: Final = 10_000
-MAX_BYTES: Final = 32 * 2**20
 
 
 class BoundedLog(Generic[Item]):
@@ -44,15 +43,15 @@ class BoundedLog(Generic[Item]):
         return self._items[0][0] if self._items else self._last_number + 1
 
     def numbered(self) -> Iterator[tuple[int, Item]]:
-        """Return the items with their numbers, oldest first."""
-        return ((number, item) for number, _, item in self._items)
+        """Return the items with their numbers, oldest first. Later additions do not change what is yielded."""
+        return ((number, item) for number, _, item in list(self._items))
 
     def add(self, item: Item, size: int, number: int | None = None) -> int:
         """Add an item, and remove the oldest ones beyond the maximum.
 
         Args:
             item: the item.
-            size: its size in bytes.
+            size: its size in memory, in bytes.
             number: its number if it is restored from storage; None for the next number.
 
         Returns:

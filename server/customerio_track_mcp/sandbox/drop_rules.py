@@ -6,12 +6,14 @@ checks the client, so it must not share the client's copy.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Mapping
 from typing import Final
 
+from customerio_track_mcp.sandbox.json_values import compact
+
 _MAX_IDENTIFIER_BYTES: Final = 150
-_MAX_ATTRIBUTES: Final = 300
+MAX_ATTRIBUTES: Final = 300
+"""Of one identify call, and of one person."""
 _MAX_ATTRIBUTE_NAME_BYTES: Final = 150
 _MAX_ATTRIBUTE_VALUE_BYTES: Final = 1000
 _MAX_EVENT_NAME_BYTES: Final = 100
@@ -26,8 +28,8 @@ def check_update(identifier: str, body: Mapping[str, object]) -> None:
     """Raise `DroppedError` if the real API would drop a whole identify call."""
     _require_max_bytes(identifier, _MAX_IDENTIFIER_BYTES, "the identifier")
     _require_max_bytes(str(body.get("id", "")), _MAX_IDENTIFIER_BYTES, "the id in the body")
-    if len(body) > _MAX_ATTRIBUTES:
-        raise DroppedError(f"{len(body)} attributes exceed the maximum of {_MAX_ATTRIBUTES}")
+    if len(body) > MAX_ATTRIBUTES:
+        raise DroppedError(f"{len(body)} attributes exceed the maximum of {MAX_ATTRIBUTES}")
 
 
 def check_attribute(name: str, value: object) -> None:
@@ -59,7 +61,7 @@ def check_member_type(member_id: object, id_type: str) -> str:
 
 def json_bytes(value: object) -> int:
     """Return the size of `value` in bytes of compact JSON."""
-    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+    return len(compact(value).encode())
 
 
 def _require_max_bytes(text: str, maximum: int, what: str) -> None:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from customerio_track_mcp.sandbox.bounds import MAX_FAULTS
+
+_HEADER: Final = r"^[ -~]*$"
+"""Printable ASCII: what a header may contain without being encoded."""
 
 
 class _Fault(BaseModel):
@@ -20,7 +25,9 @@ class StatusFault(_Fault):
 
     kind: Literal["status"]
     status: int = Field(ge=400, le=599)
-    retry_after: str | None = Field(default=None, description="The Retry-After header: seconds or an HTTP date.")
+    retry_after: str | None = Field(
+        default=None, max_length=100, pattern=_HEADER, description="The Retry-After header: seconds or an HTTP date."
+    )
 
 
 class DelayFault(_Fault):
@@ -46,12 +53,16 @@ class RedirectFault(_Fault):
     """The request is not carried out; the response is a 307, as from the host of the other region."""
 
     kind: Literal["redirect"]
-    location: str = "https://track-eu.customer.io"
+    location: str = Field(default="https://track-eu.customer.io", max_length=1000, pattern=_HEADER)
 
 
 Fault = Annotated[
     StatusFault | DelayFault | ResetFault | LostResponseFault | RedirectFault, Field(discriminator="kind")
 ]
+
+
+class TooManyFaultsError(Exception):
+    """Faults wait for as many requests as they may."""
 
 
 class FaultQueue:
@@ -66,7 +77,13 @@ class FaultQueue:
         self._waiting: deque[Fault] = deque()
 
     def add(self, fault: Fault) -> None:
-        """Add a fault for `fault.count` requests."""
+        """Add a fault for `fault.count` requests.
+
+        Raises:
+            TooManyFaultsError: faults would wait for more than `MAX_FAULTS` requests. None was added.
+        """
+        if len(self._waiting) + fault.count > MAX_FAULTS:
+            raise TooManyFaultsError
         self._waiting.extend([fault] * fault.count)
         self.on_change()
 

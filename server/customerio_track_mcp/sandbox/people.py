@@ -9,15 +9,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-from customerio_track_mcp.sandbox.drop_rules import DroppedError
+from customerio_track_mcp.sandbox.bounds import MAX_PEOPLE, MAX_PEOPLE_BYTES
+from customerio_track_mcp.sandbox.drop_rules import MAX_ATTRIBUTES, DroppedError
+from customerio_track_mcp.sandbox.json_values import memory_of
+from customerio_track_mcp.sandbox.records import record_of
 
 IdentifierType = Literal["id", "email", "cio_id"]
 
 _CIO_ID = re.compile(r"cio_[a-zA-Z0-9]+")
+_STORED_CIO_ID = re.compile(r"[0-9a-f]{8}")
 _FIRST_CIO_ID = 0x03000001
 _NOT_STORED = frozenset({"id", "email", "cio_id", "_update", "_timestamp", "cio_relationships"})
+_PERSON_BYTES: Final = 500
+"""Memory of a person and its places in the indexes, in addition to its JSON values."""
+
+
+class FullError(Exception):
+    """The sandbox keeps as many people as it may. The text says what to do."""
 
 
 @dataclass(slots=True)
@@ -31,9 +41,19 @@ class Person:
 
 
 class People:
-    """All people of the workspace, indexed by each identifier. Email addresses are case-insensitive."""
+    """All people of the workspace, indexed by each identifier. Email addresses are case-insensitive.
 
-    def __init__(self) -> None:
+    Args:
+        max_people: maximum number of people.
+        max_bytes: maximum memory of all people together, exceeded by one person at most.
+    """
+
+    def __init__(self, max_people: int = MAX_PEOPLE, max_bytes: int = MAX_PEOPLE_BYTES) -> None:
+        self._max_people = max_people
+        self._max_bytes = max_bytes
+        self._sizes: dict[str, int] = {}
+        self._bytes = 0
+        self._last_cio_id = _FIRST_CIO_ID - 1
         self._by_cio_id: dict[str, Person] = {}
         self._by_id: dict[str, Person] = {}
         self._by_email: dict[str, Person] = {}
@@ -51,15 +71,28 @@ class People:
         return self._by_id.get(key)
 
     def restore(self, person: Person) -> None:
-        """Add a person read from storage, or replace the one with the same cio_id."""
+        """Add a person read from storage.
+
+        Raises:
+            ValueError: the cio_id is not one of the sandbox, or an identifier belongs to another person.
+            FullError: there are as many people as there may be.
+        """
+        if not _STORED_CIO_ID.fullmatch(person.cio_id):
+            raise ValueError("the cio_id is not one of the sandbox")
+        if person.cio_id in self._by_cio_id or self.find("id", person.id) or self.find("email", person.email):
+            raise ValueError("an identifier belongs to another person")
+        self._require_room(is_new=True)
         self._by_cio_id[person.cio_id] = person
+        self._last_cio_id = max(self._last_cio_id, int(person.cio_id, 16))
         self._set_identifiers(person, {"id": person.id, "email": person.email})
+        self._measure(person)
 
     def identify(self, identifier: str, body: Mapping[str, object]) -> Person:
         """Add or update the person identified by `identifier` (from the path) and by the identifiers in the body.
 
         Raises:
             DroppedError: the API would drop the update. No person was changed.
+            FullError: there are as many people as there may be. No person was changed.
         """
         path_type = identifier_type_of(identifier)
         path_person = self.find(path_type, identifier)
@@ -83,10 +116,29 @@ class People:
             identifiers |= {path_type: identifier}
         elif path_type != "cio_id":
             self._reject_identifier_change(path_person, identifiers)
+        self._require_room(is_new=not matches)
         person = matches[0] if matches else self._add()
         self._set_identifiers(person, identifiers)
         self._set_attributes(person, body)
+        self._measure(person)
         return person
+
+    @staticmethod
+    def not_stored(person: Person, body: Mapping[str, object]) -> list[str]:
+        """Return the attributes in `body` that were dropped, since the person already had as many as it may have."""
+        return [name for name, value in body.items() if _is_value(name, value) and name not in person.attributes]
+
+    def _require_room(self, *, is_new: bool) -> None:
+        if self._bytes >= self._max_bytes or (is_new and len(self._by_cio_id) >= self._max_people):
+            raise FullError(
+                f"the sandbox is full: it keeps at most {self._max_people} people, and {self._max_bytes >> 20} MiB of "
+                "them; delete them with POST /_sandbox/reset"
+            )
+
+    def _measure(self, person: Person) -> None:
+        size = _PERSON_BYTES + memory_of(record_of(person))
+        self._bytes += size - self._sizes.get(person.cio_id, 0)
+        self._sizes[person.cio_id] = size
 
     @staticmethod
     def _reject_identifier_change(person: Person, identifiers: Mapping[str, str]) -> None:
@@ -99,7 +151,8 @@ class People:
                 )
 
     def _add(self) -> Person:
-        person = Person(cio_id=f"{_FIRST_CIO_ID + len(self._by_cio_id):08x}")
+        self._last_cio_id += 1
+        person = Person(cio_id=f"{self._last_cio_id:08x}")
         self._by_cio_id[person.cio_id] = person
         return person
 
@@ -116,12 +169,15 @@ class People:
     @staticmethod
     def _set_attributes(person: Person, body: Mapping[str, object]) -> None:
         for name, value in body.items():
-            if name in _NOT_STORED:
-                continue
-            if value is None or value == "":
+            if not _is_value(name, value):
                 person.attributes.pop(name, None)
-            else:
+            elif name in person.attributes or len(person.attributes) < MAX_ATTRIBUTES:
                 person.attributes[name] = value
+
+
+def _is_value(name: str, value: object) -> bool:
+    """Return whether an identify call sets an attribute to this value: null and an empty string clear it."""
+    return name not in _NOT_STORED and value is not None and value != ""
 
 
 def identifier_type_of(identifier: str) -> IdentifierType:

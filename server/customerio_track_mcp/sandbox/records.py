@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Literal
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Kind = Literal["person", "event", "segment", "dropped", "request"]
+Record = TypeVar("Record", bound="DataclassInstance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,29 @@ def record_of(instance: DataclassInstance) -> dict[str, object]:
     Unlike `dataclasses.asdict`, this does not copy the values, which contain client data of any depth.
     """
     return {entry.name: getattr(instance, entry.name) for entry in fields(instance)}
+
+
+def numbered_records(numbered: Iterator[tuple[int, DataclassInstance]]) -> Iterator[dict[str, object]]:
+    """Return the fields of each item of a `BoundedLog`, and its number."""
+    return (record_of(item) | {"number": number} for number, item in numbered)
+
+
+def instance_of(kind: type[Record], record: Mapping[str, object]) -> Record:
+    """Return the dataclass with these fields: the opposite of `record_of`.
+
+    Raises:
+        ValueError: a field is missing, unknown or of another type. The message does not quote values.
+    """
+    if unknown := record.keys() - {entry.name for entry in fields(kind)}:
+        raise ValueError(f"{len(unknown)} unknown fields")
+    try:
+        instance: Record = _adapter(kind).validate_python(record)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise ValueError(f"{'.'.join(str(part)[:40] for part in problem['loc'])}: {problem['msg']}") from None
+    return instance
+
+
+@cache
+def _adapter(kind: type[Record]) -> TypeAdapter[Record]:
+    return TypeAdapter(kind)

@@ -5,26 +5,28 @@ from __future__ import annotations
 import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
-from typing import Final
+from typing import Any, cast
 
 from aiohttp import web
 
 from customerio_track_mcp.sandbox.admin import Admin
+from customerio_track_mcp.sandbox.bodies import BodyReader
+from customerio_track_mcp.sandbox.bounds import IDLE_SECONDS, LINGER_SECONDS, READ_BUFFER_BYTES
 from customerio_track_mcp.sandbox.broadcast import Broadcaster
+from customerio_track_mcp.sandbox.connections import listen
 from customerio_track_mcp.sandbox.faults import FaultQueue
 from customerio_track_mcp.sandbox.origin_guard import CrossSiteGuard
+from customerio_track_mcp.sandbox.people import FullError
 from customerio_track_mcp.sandbox.records import Change, record_of
 from customerio_track_mcp.sandbox.state import WorkspaceState
-from customerio_track_mcp.sandbox.storage import DataFileError, Storage
+from customerio_track_mcp.sandbox.storage import Storage, reason_of
 from customerio_track_mcp.sandbox.track_api import Handler, TrackApi
 
 logger = logging.getLogger("customerio_track_mcp.sandbox")
-
-_MAX_BODY_BYTES: Final = 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,10 @@ async def run_sandbox(
         OSError: the address cannot be listened on.
         DataFileError: the file cannot be opened, or is not a valid data file.
     """
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         storage = stack.enter_context(Storage(data)) if data else None
-        workspace, faults, broadcaster = WorkspaceState(), FaultQueue(), Broadcaster()
-        track_api = TrackApi(workspace, faults, region)
+        workspace, faults, broadcaster, bodies = WorkspaceState(), FaultQueue(), Broadcaster(), BodyReader()
+        track_api = TrackApi(workspace, faults, bodies, region)
         recorder = _Recorder(workspace, track_api, storage, broadcaster)
         recorder.restore()
         workspace.on_change = recorder.record
@@ -77,22 +79,35 @@ async def run_sandbox(
             faults.clear()
             recorder.clear()
 
-        admin = Admin(workspace, track_api, faults, broadcaster, reset, is_stored=lambda: recorder.is_stored)
+        admin = Admin(workspace, track_api, faults, broadcaster, bodies, reset, is_stored=lambda: recorder.is_stored)
         runner = web.AppRunner(
             _application(track_api, admin, CrossSiteGuard(host)),
             access_log=None,
             handle_signals=False,
             shutdown_timeout=0.5,
+            # aiohttp closes a connection after this time without a complete head, the first one included.
+            keepalive_timeout=IDLE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            read_bufsize=READ_BUFFER_BYTES,
+            logger=_ServerLog(logger),
         )
         await runner.setup()
-        try:
-            await web.TCPSite(runner, host, port, ssl_context=ssl_context).start()
-            bound_host, bound_port = runner.addresses[0][:2]
-            url_host = f"[{bound_host}]" if ":" in bound_host else bound_host
-            yield RunningSandbox(f"{'https' if ssl_context else 'http'}://{url_host}:{bound_port}", workspace)
-        finally:
-            broadcaster.close()
-            await runner.cleanup()
+        stack.push_async_callback(runner.cleanup)
+        stack.callback(broadcaster.close)
+        listener = await listen(cast(web.Server, runner.server), host, port, ssl_context)
+        stack.callback(listener.close)
+        bound_host, bound_port = listener.sockets[0].getsockname()[:2]
+        url_host = f"[{bound_host}]" if ":" in bound_host else bound_host
+        yield RunningSandbox(f"{'https' if ssl_context else 'http'}://{url_host}:{bound_port}", workspace)
+
+
+class _ServerLog(logging.LoggerAdapter[logging.Logger]):
+    """The log of aiohttp's server: what clients send is not logged, and a failure is one line."""
+
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
+        del msg, args
+        error = kwargs.get("exc_info")
+        self.debug("a request is not valid HTTP, or its client has left (%s)", type(error).__name__)
 
 
 class _Recorder:
@@ -114,18 +129,18 @@ class _Recorder:
         """Restore the state from the data file.
 
         Raises:
-            DataFileError: a record is invalid.
+            DataFileError: the file is damaged, or a record is invalid.
         """
         if self._storage is None:
             return
-        try:
-            for change in self._storage.load():
+        for change in self._storage.load():
+            try:
                 if change.kind == "request":
                     self._track_api.restore(change)
                 else:
                     self._workspace.restore(change)
-        except (TypeError, KeyError, ValueError) as error:
-            raise DataFileError(f"{self._storage.path} contains an invalid record ({error})") from None
+            except (ValueError, FullError) as error:
+                raise self._storage.invalid(change.kind, change.key, str(error)) from None
 
     def record(self, change: Change) -> None:
         oldest = {
@@ -153,8 +168,10 @@ class _Recorder:
         try:
             write(self._storage)
         except sqlite3.Error as error:
-            logger.warning("the sandbox's file can't be written (%s): from now on its state is in memory alone", error)
+            reason = f"{self._storage.path}: {reason_of(error)}"
+            logger.warning("the sandbox's file can't be written (%s): from now on its state is in memory alone", reason)
             self._storage = None
+            self._broadcaster.close()  # the pages reconnect, and show that the state is not kept
 
 
 def _application(track_api: TrackApi, admin: Admin, origin_guard: CrossSiteGuard) -> web.Application:
@@ -168,7 +185,17 @@ def _application(track_api: TrackApi, admin: Admin, origin_guard: CrossSiteGuard
             return await track_api.serve(request, handler)
         return await handler(request)
 
-    app = web.Application(middlewares=[reject_cross_site, serve_track_api], client_max_size=_MAX_BODY_BYTES)
+    @web.middleware
+    async def report_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except (web.HTTPException, ConnectionError):
+            raise
+        except Exception as error:  # noqa: BLE001 - aiohttp would log a traceback with the client's data
+            logger.error("the sandbox failed to handle a request (%s): this is a bug", type(error).__name__)  # noqa: TRY400
+            return web.json_response({"meta": {"error": "internal error: this is a bug in the sandbox"}}, status=500)
+
+    app = web.Application(middlewares=[report_errors, reject_cross_site, serve_track_api])
     track_api.add_routes(app.router)
     admin.add_routes(app.router)
     return app

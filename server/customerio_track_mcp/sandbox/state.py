@@ -8,25 +8,34 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from ulid import ULID
 
 from customerio_track_mcp.sandbox.bounded_log import BoundedLog
+from customerio_track_mcp.sandbox.bounds import MAX_EVENT_IDS
 from customerio_track_mcp.sandbox.drop_rules import (
+    MAX_ATTRIBUTES,
     DroppedError,
     check_attribute,
     check_duplicate,
     check_event,
     check_member_type,
     check_update,
-    json_bytes,
 )
-from customerio_track_mcp.sandbox.people import IdentifierType, People, Person, identifier_type_of
-from customerio_track_mcp.sandbox.records import Change, Dropped, Event, Segment, record_of
+from customerio_track_mcp.sandbox.json_values import memory_of
+from customerio_track_mcp.sandbox.people import FullError, IdentifierType, People, Person, identifier_type_of
+from customerio_track_mcp.sandbox.records import (
+    Change,
+    Dropped,
+    Event,
+    Segment,
+    instance_of,
+    numbered_records,
+    record_of,
+)
 
 _MAX_TIMESTAMP_SECONDS: Final = 10**12
-_MAX_EVENT_IDS: Final = 100_000
 _ID_TYPES: Final[Mapping[str, IdentifierType]] = {"id": "id", "email": "email", "cio_id": "cio_id"}
 
 
@@ -66,31 +75,57 @@ class WorkspaceState:
         self._event_ids: dict[str, None] = {}
 
     def restore(self, change: Change) -> None:
-        """Restore a record that `on_change` was called with, without calling it again."""
-        record: dict[str, Any] = dict(change.record)
+        """Restore a record that `on_change` was called with, without calling it again.
+
+        Raises:
+            ValueError: the record is invalid. The message does not quote it.
+            FullError: there are as many people as there may be.
+        """
+        record = change.record
         match change.kind:
             case "person":
-                self.people.restore(Person(**record))
+                person = instance_of(Person, record)
+                if person.cio_id != change.key:
+                    raise ValueError("the key is not the cio_id")
+                self.people.restore(person)
             case "segment":
-                self.segments[record["id"]] = Segment(**record | {"members": dict.fromkeys(record["members"])})
+                members = record.get("members")
+                if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
+                    raise ValueError("members is not an array of strings")
+                segment = instance_of(Segment, {**record, "members": dict.fromkeys(members)})
+                if change.key != str(segment.id) or segment.id not in self.segments:
+                    raise ValueError("there is not a segment with this id")
+                self.segments[segment.id] = segment
             case "event":
-                self._add_event(Event(**record), number=int(change.key))
+                self._add_event(instance_of(Event, record), number=int(change.key))
             case "dropped":
-                self.dropped.add(Dropped(**record), json_bytes(record), int(change.key))
+                self.dropped.add(instance_of(Dropped, record), memory_of(record), int(change.key))
 
     def identify(self, identifier: str, body: Mapping[str, object]) -> None:
-        """Run the operation `identify`: `PUT /api/v1/customers/{identifier}`."""
+        """Run the operation `identify`: `PUT /api/v1/customers/{identifier}`.
+
+        Raises:
+            BadRequestError: the sandbox is full.
+        """
         try:
             check_update(identifier, body)
-            self._notify_person(self.people.identify(identifier, self._valid_attributes(identifier, body)))
+            attributes = self._valid_attributes(identifier, body)
+            person = self.people.identify(identifier, attributes)
         except DroppedError as reason:
             self._drop("identify", identifier, "the whole update", str(reason))
+            return
+        except FullError as error:
+            raise BadRequestError(str(error)) from None
+        for name in self.people.not_stored(person, attributes):
+            full = f"the person already has {MAX_ATTRIBUTES} attributes, the maximum"
+            self._drop("identify", identifier, f"attribute {name[:150]!r}", full)
+        self._notify_person(person)
 
     def track(self, identifier: str, body: Mapping[str, object]) -> None:
         """Run the operation `track`: `POST /api/v1/customers/{identifier}/events`.
 
         Raises:
-            BadRequestError: the name, the data or the timestamp is invalid.
+            BadRequestError: the name, the data or the timestamp is invalid, or the sandbox is full.
         """
         name, event_id, event_type = body.get("name"), body.get("id"), body.get("type")
         if not isinstance(name, str) or not name.strip():
@@ -108,6 +143,8 @@ class WorkspaceState:
         except DroppedError as reason:
             self._drop("track", identifier, f"event {name.strip()[:100]!r}", str(reason))
             return
+        except FullError as error:
+            raise BadRequestError(str(error)) from None
         event = Event(
             name=name.strip(),
             type=event_type if event_type in ("page", "screen") else "event",
@@ -144,12 +181,16 @@ class WorkspaceState:
         self.on_change(Change("segment", str(segment.id), _segment_record(segment)))
 
     def as_json(self) -> dict[str, object]:
-        """Return the complete state as JSON values. Events and dropped data are numbered as in their `BoundedLog`."""
+        """Return the complete state: an iterator of JSON objects for each list.
+
+        Later additions do not change what the iterators yield. Events and dropped data are numbered as in their
+        `BoundedLog`.
+        """
         return {
-            "people": [record_of(person) for person in self.people],
-            "events": [record_of(event) | {"number": number} for number, event in self.events.numbered()],
-            "segments": [_segment_record(segment) for segment in self.segments.values()],
-            "dropped": [record_of(dropped) | {"number": number} for number, dropped in self.dropped.numbered()],
+            "people": map(record_of, list(self.people)),
+            "events": numbered_records(self.events.numbered()),
+            "segments": iter([_segment_record(segment) for segment in self.segments.values()]),
+            "dropped": numbered_records(self.dropped.numbered()),
         }
 
     def _valid_attributes(self, identifier: str, body: Mapping[str, object]) -> dict[str, object]:
@@ -165,10 +206,10 @@ class WorkspaceState:
         return valid
 
     def _add_event(self, event: Event, number: int | None = None) -> int:
-        size = json_bytes(record_of(event))
+        size = memory_of(record_of(event))
         if event.id is not None and _is_ulid(event.id):
             self._event_ids[event.id] = None
-            if len(self._event_ids) > _MAX_EVENT_IDS:
+            if len(self._event_ids) > MAX_EVENT_IDS:
                 del self._event_ids[next(iter(self._event_ids))]
         return self.events.add(event, size, number)
 
@@ -190,7 +231,7 @@ class WorkspaceState:
 
     def _drop(self, operation: str, identifier: str, what: str, reason: str) -> None:
         dropped = Dropped(operation, identifier, what, reason, at=time.time())
-        number = self.dropped.add(dropped, json_bytes(record_of(dropped)))
+        number = self.dropped.add(dropped, memory_of(record_of(dropped)))
         self.on_change(Change("dropped", str(number), record_of(dropped)))
 
 

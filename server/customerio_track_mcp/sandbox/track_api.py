@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import struct
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from hmac import compare_digest
 from typing import Final
 
 from aiohttp import web
 
+from customerio_track_mcp.sandbox.bodies import BodyError, BodyReader
 from customerio_track_mcp.sandbox.bounded_log import BoundedLog
+from customerio_track_mcp.sandbox.bounds import MAX_FAILED_REQUESTS, MAX_LOGGED_BODY_CHARACTERS
 from customerio_track_mcp.sandbox.faults import (
     DelayFault,
     Fault,
@@ -24,16 +27,19 @@ from customerio_track_mcp.sandbox.faults import (
     ResetFault,
     StatusFault,
 )
-from customerio_track_mcp.sandbox.records import Change, LoggedRequest, record_of
+from customerio_track_mcp.sandbox.json_values import parse_object
+from customerio_track_mcp.sandbox.records import Change, LoggedRequest, instance_of, record_of
 from customerio_track_mcp.sandbox.state import BadRequestError, WorkspaceState
 
 SANDBOX_SITE_ID: Final = "sandbox"
 SANDBOX_API_KEY: Final = "sandbox"
 
+_RECORD_BYTES: Final = 200
+"""Memory of a logged request in addition to its path and its body."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """The value of `SO_LINGER` that makes closing a socket send a TCP reset."""
-_MAX_LOGGED_BODY_CHARACTERS: Final = 2**18
-_MAX_FAILED_REQUESTS: Final = 1000
+_body: Final[ContextVar[bytes]] = ContextVar("body")
+"""The body of the request that this task serves, until an operation takes it."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -44,17 +50,19 @@ class TrackApi:
     Args:
         workspace: the state that the operations change.
         faults: the faults of the next requests.
+        bodies: reads the bodies.
         region: the region that the region lookup returns, `us` or `eu`.
 
     Attributes:
         log: the requests received.
     """
 
-    def __init__(self, workspace: WorkspaceState, faults: FaultQueue, region: str) -> None:
+    def __init__(self, workspace: WorkspaceState, faults: FaultQueue, bodies: BodyReader, region: str) -> None:
         self.log: BoundedLog[LoggedRequest] = BoundedLog()
         self._failed_attempts: dict[tuple[str, str, int], int] = {}
         self._workspace = workspace
         self._faults = faults
+        self._bodies = bodies
         self._region = region
         self._authorization = b"Basic " + b64encode(f"{SANDBOX_SITE_ID}:{SANDBOX_API_KEY}".encode())
 
@@ -70,11 +78,15 @@ class TrackApi:
         """Respond to a request to the Track API, and log it. Only authorized requests consume a fault."""
         at = time.time()
         try:
-            body = (await request.read()).decode(errors="replace")
-        except web.HTTPRequestEntityTooLarge:
-            return web.json_response(_error("the body is too large"), status=413)
+            content = await self._bodies.read(request)
+        except BodyError as error:
+            return web.json_response(_error(str(error)), status=error.status)
+        body = content.decode(errors="replace")
+        logged_body = body if len(body) <= MAX_LOGGED_BODY_CHARACTERS else None
+        _body.set(content)
         fault = self._faults.pop() if self._is_authorized(request) else None
         key = (request.method, request.raw_path, hash(body))
+        del content, body  # a delayed response must not keep them
         attempt = self._failed_attempts.pop(key, 0) + 1
         if fault is not None:
             # Count it as failed already: the client's retry may arrive while this request is still delayed.
@@ -90,7 +102,6 @@ class TrackApi:
                 self._record_failure(key, attempt)
             else:
                 self._failed_attempts.pop(key, None)
-            logged_body = body if len(body) <= _MAX_LOGGED_BODY_CHARACTERS else None
             kind = fault.kind if fault else None
             self._log_request(LoggedRequest(at, request.method, request.raw_path, logged_body, attempt, status, kind))
 
@@ -100,8 +111,12 @@ class TrackApi:
         self._failed_attempts.clear()
 
     def restore(self, change: Change) -> None:
-        """Restore a logged request from storage."""
-        record = LoggedRequest(**change.record)  # type: ignore[arg-type]  # the fields are as they were saved
+        """Restore a logged request from storage.
+
+        Raises:
+            ValueError: the record is invalid. The message does not quote it.
+        """
+        record = instance_of(LoggedRequest, change.record)
         self.log.add(record, _size(record), int(change.key))
 
     def _log_request(self, record: LoggedRequest) -> None:
@@ -110,7 +125,7 @@ class TrackApi:
 
     def _record_failure(self, key: tuple[str, str, int], attempt: int) -> None:
         self._failed_attempts[key] = attempt
-        if len(self._failed_attempts) > _MAX_FAILED_REQUESTS:
+        if len(self._failed_attempts) > MAX_FAILED_REQUESTS:
             del self._failed_attempts[next(iter(self._failed_attempts))]
 
     def _is_authorized(self, request: web.Request) -> bool:
@@ -149,15 +164,15 @@ class TrackApi:
             return web.json_response(_error(error.reason), status=error.status)
 
     async def _identify(self, request: web.Request) -> web.Response:
-        self._workspace.identify(request.match_info["identifier"], await _json_object(request))
+        self._workspace.identify(request.match_info["identifier"], _json_object())
         return web.json_response({})
 
     async def _track(self, request: web.Request) -> web.Response:
-        self._workspace.track(request.match_info["identifier"], await _json_object(request))
+        self._workspace.track(request.match_info["identifier"], _json_object())
         return web.json_response({})
 
     async def _add_to_segment(self, request: web.Request) -> web.Response:
-        ids = (await _json_object(request)).get("ids")
+        ids = _json_object().get("ids")
         id_type = request.query.get("id_type", "id")
         self._workspace.add_to_segment(request.match_info["segment_id"], ids, id_type)
         return web.json_response({})
@@ -168,20 +183,13 @@ class TrackApi:
         return web.json_response({"url": f"https://{hostname}", "region": self._region, "environment_id": 1})
 
 
-async def _json_object(request: web.Request) -> dict[str, object]:
+def _json_object() -> dict[str, object]:
+    content = _body.get()
+    _body.set(b"")
     try:
-        body = json.loads(await request.read(), parse_constant=_reject_constant)
-        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
-        raise BadRequestError("the body is not valid JSON") from None
-    if not isinstance(body, dict):
-        raise BadRequestError("the body is not a JSON object")
-    return body
-
-
-def _reject_constant(name: str) -> object:
-    """Reject NaN and Infinity, which Python's parser accepts."""
-    raise ValueError(f"{name} is not valid JSON")
+        return parse_object(content)
+    except ValueError as error:
+        raise BadRequestError(f"the body is {error}") from None
 
 
 def _error(message: str) -> dict[str, object]:
@@ -189,7 +197,7 @@ def _error(message: str) -> dict[str, object]:
 
 
 def _size(record: LoggedRequest) -> int:
-    return len(record.path) + len(record.body or "")
+    return sys.getsizeof(record.path) + sys.getsizeof(record.body) + _RECORD_BYTES
 
 
 def _reset_connection(request: web.Request) -> web.Response:

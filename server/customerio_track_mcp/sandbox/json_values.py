@@ -1,0 +1,62 @@
+"""JSON of clients and of data files: objects that can be stored, shown and sent again, and what they take in memory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+_ELEMENT_BYTES = 64
+"""Memory of an element of an object or an array, in addition to its text."""
+_WRAPPERS = 50
+"""Levels that records and messages may add around a value."""
+
+
+def parse_object(text: str | bytes) -> dict[str, object]:
+    """Return a JSON object.
+
+    Raises:
+        ValueError: the text is not a JSON object, or contains what cannot be written as JSON again: NaN, Infinity, lone
+            surrogates, or too many levels. The message does not quote the text.
+    """
+    try:
+        value = json.loads(text, parse_constant=_reject_constant)
+        wrapped = value
+        for _ in range(_WRAPPERS):
+            wrapped = [wrapped]
+        json.dumps(wrapped, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError("not valid JSON") from None
+    if not isinstance(value, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - wrong data, not a wrong type of argument
+    return value
+
+
+def compact(value: object) -> str:
+    """Return `value` as JSON without spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def memory_of(value: object) -> int:
+    """Return about how many bytes JSON values take in memory, which may be 30 times the size of their JSON."""
+    text = compact(value)
+    return len(text.encode()) + _ELEMENT_BYTES * sum(map(text.count, "[{,:"))
+
+
+def pieces_of(value: Mapping[str, object]) -> Iterator[str]:
+    """Write a JSON object in pieces. A value that is an iterator is written as an array, one element at a time."""
+    yield "{"
+    for position, (name, member) in enumerate(value.items()):
+        yield f"{',' if position else ''}{json.dumps(name)}:"
+        if isinstance(member, Iterator):
+            yield "["
+            for number, element in enumerate(member):
+                yield f"{',' if number else ''}{json.dumps(element)}"
+            yield "]"
+        else:
+            yield json.dumps(member)
+    yield "}"
+
+
+def _reject_constant(name: str) -> object:
+    """Reject NaN and Infinity, which Python's parser accepts."""
+    raise ValueError(f"{name} is not valid JSON")
