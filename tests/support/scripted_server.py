@@ -64,7 +64,7 @@ class ScriptedServer:
         self.connections = 0
         self.received = asyncio.Event()
         self.client_left = asyncio.Event()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     @property
     def url(self) -> str:
@@ -80,11 +80,15 @@ class ScriptedServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._server.close()
-        for writer in self._writers:
-            writer.close()
+        open_connections = list(self._connections.items())
+        for writer, task in open_connections:
+            writer.transport.abort()
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for _, task in open_connections if task is not None))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._writers.add(writer)
+        self._connections[writer] = asyncio.current_task()
         self.connections += 1
         try:
             while True:
@@ -96,10 +100,13 @@ class ScriptedServer:
                 self.received.set()
                 act = self.acts.pop(0) if self.acts else respond(200, "{}")
                 await act(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             self.client_left.set()
+        except asyncio.CancelledError:
+            pass  # the server ends
         finally:
             writer.close()
+            del self._connections[writer]
 
 
 def respond(status: int, body: str | bytes, content_type: str = "application/json", **headers: str) -> Act:
@@ -117,6 +124,48 @@ def respond(status: int, body: str | bytes, content_type: str = "application/jso
         await writer.drain()
 
     return act
+
+
+def raw(*parts: bytes) -> Act:
+    """Send these bytes and nothing more, and leave the connection open."""
+
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for part in parts:
+            writer.write(part)
+            await writer.drain()
+        await hang(reader, writer)
+
+    return act
+
+
+def raw_and_close(content: bytes) -> Act:
+    """Send these bytes and close the connection."""
+
+    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(content)
+        await close(reader, writer)
+
+    return act
+
+
+class Flood:
+    """An act that sends `start`, and then `block` until the client closes the connection, or `limit` is reached.
+
+    Attributes:
+        sent: the bytes that were sent, which includes what the buffers of the operating system took.
+    """
+
+    def __init__(self, start: bytes, block: bytes, limit: int = 64_000_000) -> None:
+        self._start, self._block, self._limit = start, block, limit
+        self.sent = 0
+
+    async def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(self._start)
+        while self.sent < self._limit and not writer.is_closing():
+            writer.write(self._block)
+            await writer.drain()
+            self.sent += len(self._block)
+        await hang(reader, writer)
 
 
 def respond_when(event: anyio.Event) -> Act:

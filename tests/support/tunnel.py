@@ -23,10 +23,10 @@ def tunnel_to(url: str) -> Act:
         try:
             await asyncio.wait(relays, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            target_writer.close()
             for relay in relays:
                 relay.cancel()
             await asyncio.gather(*relays, return_exceptions=True)
-            target_writer.close()
         raise ConnectionError
 
     return act

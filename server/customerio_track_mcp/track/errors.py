@@ -15,7 +15,7 @@ help, `advice` what a caller does next.
         ├── TlsError                   tls_failed             no TLS that both sides accept
         ├── UntrustedCertificateError  untrusted_certificate
         ├── RateLimitedError           rate_limited        429, retried
-        ├── UnavailableError           unavailable         408, 5xx, connection error, timeout; retried
+        ├── UnavailableError           unavailable         408, 5xx, invalid status, connection error, timeout; retried
         ├── StoppedError               stopped             the client was stopped first
         └── TimeBudgetExceededError    out_of_time         the time budget ended first
 """
@@ -202,7 +202,7 @@ class RateLimitedError(RequestFailedError):
 
 
 class UnavailableError(RequestFailedError):
-    """408, 5xx, a connection error or a timeout."""
+    """408, 5xx, a status that is not a final one of HTTP, a connection error or a timeout."""
 
     code = "unavailable"
     retryable = True

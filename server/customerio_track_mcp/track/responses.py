@@ -17,6 +17,7 @@ from typing import Final
 
 import httpx
 
+from customerio_track_mcp.track.body import UnreadableBodyError
 from customerio_track_mcp.track.errors import (
     InterceptedError,
     ProxyRefusedError,
@@ -37,6 +38,7 @@ _INCOMPATIBLE_TLS: Final = re.compile(
 )
 """Reasons of OpenSSL that another attempt would not change."""
 
+_NO_JSON_OBJECT: Final = "it contains no JSON object to confirm the request"
 _MAX_VENDOR_TEXT_CHARACTERS: Final = 300
 _MAX_TRANSPORT_ERROR_CHARACTERS: Final = 120
 _MAX_HOSTNAME_CHARACTERS: Final = 80
@@ -45,30 +47,45 @@ _OF_PROXIES: Final = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.NETWO
 _CONNECT_FAILURES_TO_RETRY: Final = (408, 425, 429, 500, 502, 503, 504)
 
 
-def parse_response(response: httpx.Response, secrets: Collection[str]) -> dict[str, object]:
+def parse_response(
+    response: httpx.Response, content: bytes | UnreadableBodyError, secrets: Collection[str]
+) -> dict[str, object]:
     """Return the JSON object of a response that confirms the request.
 
+    A 2xx confirms nothing if its body cannot be read, or is empty and ends with the connection, since the rest may be
+    missing; a JSON object is complete whatever ends it. An error means the same without its body, except that it may
+    not be the Track API's. A status that is none of HTTP, or that is not a final one, leaves the outcome unknown
+    (RFC 9110, section 15: such a response is treated as 5xx).
+
     Args:
-        response: the response.
+        response: the response's status and headers.
+        content: its body, or why that cannot be read.
         secrets: what an error must not repeat, in case a proxy sends it back.
 
     Raises:
         RequestFailedError: the response does not confirm the request; the subclass says why.
     """
     status = response.status_code
-    body = _json_object(response)
+    body = _json_object(content)
     if response.is_success:
         if body is None:
+            defect = f"its body {content}" if isinstance(content, UnreadableBodyError) else _NO_JSON_OBJECT
             raise InterceptedError(
-                f"the response ({status}) is not from the Track API: it contains no JSON object to confirm the request",
+                f"the response ({status}) is not from the Track API: {defect}", status=status, outcome_unknown=True
+            )
+        if not content and _may_be_cut_off(response):
+            raise UnavailableError(
+                f"the connection ended after the head of a response ({status}), which confirms nothing without a body",
                 status=status,
                 outcome_unknown=True,
             )
         return body
     if response.is_redirect:
         raise _redirected(response)
+    if not response.is_error:
+        raise UnavailableError(f"the response has an invalid status ({status})", status=status, outcome_unknown=True)
     text = _vendor_text(body, secrets)
-    known = _is_error_of_the_track_api(response, body)
+    known = _is_error_of_the_track_api(status, content, body)
     sender = "the Track API" if known else "the Track API or something in front of it"
     retry_after = _retry_after(response)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -82,7 +99,7 @@ def parse_response(response: httpx.Response, secrets: Collection[str]) -> dict[s
             retry_after=retry_after,
             outcome_unknown=True,
         )
-    if status == HTTPStatus.UNAUTHORIZED and (known or not _is_html(response)):
+    if status == HTTPStatus.UNAUTHORIZED and (known or not _is_html(response, content)):
         raise UnauthorizedError(f"{sender} did not accept the credentials (401{text})", status=status)
     if not known:
         raise InterceptedError(
@@ -130,24 +147,40 @@ def _may_connect_later(error: httpx.ProxyError) -> bool:
     return not status.isdecimal() or int(status) in _CONNECT_FAILURES_TO_RETRY
 
 
-def _json_object(response: httpx.Response) -> dict[str, object] | None:
+def _may_be_cut_off(response: httpx.Response) -> bool:
+    """Return whether nothing but the end of the connection ends the body of `response`."""
+    headers = response.headers
+    return (
+        response.status_code != HTTPStatus.NO_CONTENT
+        and "content-length" not in headers
+        and not headers.get("transfer-encoding", "").lower().endswith("chunked")
+    )
+
+
+def _json_object(content: bytes | UnreadableBodyError) -> dict[str, object] | None:
+    if isinstance(content, UnreadableBodyError):
+        return None
     try:
-        body = json.loads(response.content or b"{}")
+        body = json.loads(content or b"{}")
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
 
-def _is_error_of_the_track_api(response: httpx.Response, body: Mapping[str, object] | None) -> bool:
+def _is_error_of_the_track_api(
+    status: int, content: bytes | UnreadableBodyError, body: Mapping[str, object] | None
+) -> bool:
     """Return whether a response with an error status is in the Track API's format: `{"meta": ...}`, or `{}`."""
-    if response.status_code in _OF_PROXIES or not response.content:
+    if status in _OF_PROXIES or not content:
         return False
     return body is not None and (not body or "meta" in body)
 
 
-def _is_html(response: httpx.Response) -> bool:
-    is_declared = response.headers.get("content-type", "").startswith("text/html")
-    return bool(response.content) and (is_declared or response.content.lstrip().startswith(b"<"))
+def _is_html(response: httpx.Response, content: bytes | UnreadableBodyError) -> bool:
+    is_declared: bool = response.headers.get("content-type", "").startswith("text/html")
+    if isinstance(content, UnreadableBodyError):
+        return is_declared
+    return bool(content) and (is_declared or content.lstrip().startswith(b"<"))
 
 
 def _vendor_text(body: Mapping[str, object] | None, secrets: Collection[str]) -> str:

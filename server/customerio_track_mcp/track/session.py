@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import httpx
 
+from customerio_track_mcp.track.body import UnreadableBodyError, read_body
 from customerio_track_mcp.track.credentials import Credentials
 from customerio_track_mcp.track.errors import MissingCredentialsError
 from customerio_track_mcp.track.operations import TrackRequest
@@ -59,7 +60,9 @@ class Session:
         self._credentials = credentials
         self._secrets = credentials.secrets if credentials is not None else ()
         self._base_url = base_url.rstrip("/")
-        self._headers = httpx.Headers({"User-Agent": USER_AGENT, "Accept": "application/json"})
+        self._headers = httpx.Headers(
+            {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
+        )
         if credentials is not None:
             self._headers["Authorization"] = f"Basic {credentials.basic}"
         self._headers_with_body = httpx.Headers(self._headers)
@@ -102,6 +105,7 @@ class Session:
             if event == SENDING and info["request"].method != b"CONNECT":
                 on_sending()
 
+        content: bytes | UnreadableBodyError
         try:
             response = await self._transport.handle_async_request(
                 httpx.Request(
@@ -112,11 +116,10 @@ class Session:
                     extensions={"timeout": self._timeout, "trace": trace},
                 )
             )
-            try:
-                await response.aread()
-            finally:
-                await response.aclose()
+            content = await read_body(response)
         except httpx.RequestError as error:
             raise parse_transport_error(error) from error
-        body = parse_response(response, self._secrets)
+        except UnreadableBodyError as error:
+            content = error
+        body = parse_response(response, content, self._secrets)
         return Receipt(response.status_code, body, attempts=number, event_id=request.event_id)

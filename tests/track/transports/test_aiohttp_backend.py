@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import socket
 import ssl
 import threading
@@ -25,20 +24,8 @@ from customerio_track_mcp.track import (
 )
 from customerio_track_mcp.track.transports.pool import PooledTransport
 from tests.support.clients import FAST_RETRIES
-from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
+from tests.support.scripted_server import Act, ScriptedServer, close, hang, raw, respond
 from tests.track.failing_calls import CREDENTIALS, ONE_ATTEMPT, PERSON, failure_of_identify, failure_of_track
-
-
-def raw(*parts: bytes) -> Act:
-    """Send these bytes and nothing more, and leave the connection open."""
-
-    async def act(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for part in parts:
-            writer.write(part)
-            await writer.drain()
-        await hang(reader, writer)
-
-    return act
 
 
 async def test_put_that_fails_on_a_reused_connection_counts_as_an_attempt(scripted: ScriptedServer) -> None:
@@ -113,6 +100,7 @@ async def test_timeout_applies_after_an_interim_response(scripted: ScriptedServe
         error = await failure_of_identify(client)
     assert isinstance(error, UnavailableError)
     assert error.outcome_unknown
+    assert "ReadTimeout: no complete response in 0.3 seconds" in str(error)
 
 
 @pytest.mark.filterwarnings("ignore:Sending a large body directly")
@@ -158,7 +146,6 @@ async def test_canceled_call_closes_its_connection_at_once(scripted: ScriptedSer
         raw(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n"),
         raw(b"nonsense\r\n\r\n"),
         raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n"),
-        respond(200, "no gzip", Content_Encoding="gzip"),
         close,
     ],
 )
@@ -177,14 +164,6 @@ async def test_response_with_a_long_header_is_accepted(scripted: ScriptedServer)
     scripted.acts = [respond(200, "{}", X="x" * 50_000)]
     async with TrackClient(CREDENTIALS, scripted.url, retry_policy=ONE_ATTEMPT) as client:
         assert (await client.identify(PERSON)).attempts == 1
-
-
-async def test_compressed_response_is_decoded(scripted: ScriptedServer) -> None:
-    body = gzip.compress(b'{"region": "eu"}')
-    head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(body)}\r\n\r\n"
-    scripted.acts = [raw(head.encode(), body)]
-    async with TrackClient(CREDENTIALS, scripted.url) as client:
-        assert (await client.find_region()).body == {"region": "eu"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ This module is imported with the first request (see `pool.preload`), since impor
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import select
 import ssl
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from weakref import WeakSet
 
 import aiohttp
@@ -26,6 +27,8 @@ from aiohttp.connector import Connection
 from aiohttp.payload import BytesPayload
 
 from customerio_track_mcp.track.transports.httpx_trace import SENDING
+from customerio_track_mcp.track.transports.response_handler import BoundedResponseHandler, ResponseTooLongError
+from customerio_track_mcp.track.transports.response_limits import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -33,7 +36,6 @@ if TYPE_CHECKING:
     from aiohttp.tracing import Trace
 
 _MAX_UNTIMED_BODY_BYTES: Final = 2**16
-_MAX_HEADER_LINE_BYTES: Final = 2**16  # as in httpx
 
 
 class AiohttpBackend:
@@ -52,14 +54,18 @@ class AiohttpBackend:
             connector=_Connector(certificates),
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-            auto_decompress=False,  # httpx does it
-            max_line_size=_MAX_HEADER_LINE_BYTES,
-            max_field_size=_MAX_HEADER_LINE_BYTES,
+            auto_decompress=False,
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
             trust_env=False,
         )
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send `request` and read the complete response. Redirects are returned, not followed.
+        """Send `request` and receive the response. Redirects are returned, not followed.
+
+        Returns:
+            The response, with its body as it was received: not decoded, and complete unless it is longer than
+            `MAX_BODY_BYTES`.
 
         Raises:
             httpx.TransportError: no response was received.
@@ -75,15 +81,15 @@ class AiohttpBackend:
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(
                     # aiohttp drops `sock_read` after an interim response (1xx); `total` covers what follows.
-                    total=timeouts["connect"] + timeouts["write"] + timeouts["read"],
+                    total=_total_seconds(request),
                     connect=timeouts["connect"],
                     sock_connect=timeouts["connect"],
                     sock_read=timeouts["read"],
                 ),
             ) as response:
-                content = await response.read()
+                stream = httpx.ByteStream(await _read(response))
                 headers = list(response.raw_headers)
-                return httpx.Response(response.status, headers=headers, content=content, request=request)
+                return httpx.Response(response.status, headers=headers, stream=stream, request=request)
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
             # Not the error itself, whose text may contain the URL.
             raise _to_httpx_error(error, request) from _tls_error_of(error)
@@ -93,6 +99,24 @@ class AiohttpBackend:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Return the body, or more than `MAX_BODY_BYTES` of it if it is longer, in which case the connection is closed."""
+    content = b""
+    while chunk := await response.content.readany():
+        content = content + chunk if content else chunk
+        if len(content) > MAX_BODY_BYTES:
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
+            break
+    return content
+
+
+def _total_seconds(request: httpx.Request) -> float:
+    """Return how long an attempt may take from the wait for a connection to the end of the response."""
+    timeouts: Mapping[str, float] = request.extensions["timeout"]
+    return timeouts["connect"] + timeouts["write"] + timeouts["read"]
 
 
 @dataclass(slots=True)
@@ -110,12 +134,15 @@ class _Connector(aiohttp.TCPConnector):
     """Reports `SENDING` for a request as soon as it has a connection: aiohttp writes to it right away.
 
     It overrides `connect`, with which aiohttp's session gets a connection, and reads the state of its protocol;
-    aiohttp's public tracing has no event between the connection and the first byte. It can go when there is such an
-    event, and both issues linked below are solved.
+    aiohttp's public tracing has no event between the connection and the first byte. That can go when there is such an
+    event, and both issues linked below are solved. It replaces the class of the protocol, too (see
+    `BoundedResponseHandler`).
     """
 
     def __init__(self, certificates: SSLContext | None) -> None:
         super().__init__(limit=0, ssl=certificates or True)
+        handler: type[ResponseHandler] = BoundedResponseHandler
+        self._factory = functools.partial(handler, loop=self._loop)
         self._used = WeakSet[ResponseHandler]()
 
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
@@ -129,6 +156,7 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
             connection = await super().connect(req, traces, timeout)
         pending.sending = True
+        cast("BoundedResponseHandler", connection.protocol).expect_response()
         trace: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = pending.request.extensions.get("trace")
         if trace is not None:
             await trace(SENDING, {"request": pending.request})
@@ -157,6 +185,10 @@ def _is_readable(descriptor: int) -> bool:
     return bool(poll.poll(0))
 
 
+class _WriteTimeoutError(TimeoutError):
+    """The request's body was not sent in time."""
+
+
 class _BytesWithWriteTimeout(BytesPayload):
     """A body with a timeout for sending it, which aiohttp lacks: https://github.com/aio-libs/aiohttp/issues/5546."""
 
@@ -165,8 +197,11 @@ class _BytesWithWriteTimeout(BytesPayload):
         self._seconds = seconds
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        async with asyncio.timeout(self._seconds):
-            await super().write_with_length(writer, content_length)
+        try:
+            async with asyncio.timeout(self._seconds):
+                await super().write_with_length(writer, content_length)
+        except TimeoutError:
+            raise _WriteTimeoutError from None
 
 
 def _body(content: bytes, seconds: float) -> BytesPayload | bytes | None:
@@ -199,10 +234,15 @@ def _to_httpx_error(
             return httpx.ConnectError("invalid hostname", request=request)
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             return httpx.UnsupportedProtocol("", request=request)
+        case ResponseTooLongError():
+            return httpx.RemoteProtocolError("the response is too long", request=request)
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
             return httpx.RemoteProtocolError(type(error).__name__, request=request)
-        case TimeoutError():  # of the request as a whole, or of sending
+        case _WriteTimeoutError():
             return httpx.WriteTimeout("", request=request)
+        case TimeoutError():
+            text = f"no complete response in {_total_seconds(request):g} seconds, connecting and sending included"
+            return httpx.ReadTimeout(text, request=request)
         case ssl.SSLError():  # its `errno` is a number of OpenSSL's
             return httpx.ReadError(f"TLS: {error.reason}", request=request)
         case OSError(errno=int(number)) if number > 0:

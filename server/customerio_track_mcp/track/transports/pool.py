@@ -15,6 +15,7 @@ import anyio
 import httpx
 
 from customerio_track_mcp.track.transports.certificates import named_certificates
+from customerio_track_mcp.track.transports.network_backend import BoundedNetworkBackend
 from customerio_track_mcp.track.transports.proxies import find_proxy
 
 if TYPE_CHECKING:
@@ -40,9 +41,13 @@ def create_transport(base_url: str, max_connections: int) -> httpx.AsyncBaseTran
     if proxy := find_proxy(url):
         limits = httpx.Limits(max_connections=max_connections, max_keepalive_connections=max_connections)
         proxy_certificates = certificates if proxy.scheme == "https" else None
-        return httpx.AsyncHTTPTransport(
+        transport = httpx.AsyncHTTPTransport(
             verify=certificates or True, proxy=httpx.Proxy(proxy, ssl_context=proxy_certificates), limits=limits
         )
+        # Private, until httpx takes a network backend: https://github.com/encode/httpx/pull/3749.
+        pool = transport._pool
+        pool._network_backend = BoundedNetworkBackend(pool._network_backend)
+        return transport
     return PooledTransport(certificates, max_connections)
 
 
@@ -66,7 +71,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         self._closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send `request` and read the complete response.
+        """Send `request` and receive the response; see `AiohttpBackend.send`.
 
         Raises:
             httpx.TransportError: no response was received.
