@@ -6,7 +6,10 @@ WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY server server
 RUN python -m venv --without-pip /opt/venv
-RUN python -m pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt ".[redis,otel]"
+# The pip that builds and installs is pinned too; older ones have no --build-constraint, which pins the build backend.
+RUN python -m venv /opt/build
+RUN /opt/build/bin/python -m pip install --no-cache-dir --constraint constraints.txt pip
+RUN /opt/build/bin/python -m pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt ".[redis,otel]"
 
 FROM python:${PYTHON_VERSION}-slim-trixie
 # Nothing is installed in the final image, so it needs no pip.

@@ -19,6 +19,34 @@ from customerio_track_mcp.settings.server import Settings
         "redis://localhost/0?timeout=3",
         "redis://localhost/0?ssl=true",
         "redis://:6379",
+        "redis://localhost",
+        "redis://localhost:0/0",
+        "redis://localhost:1,localhost:2/0",
+        "redis://localhost:1/abc",
+        "redis://localhost:1/0/1",
+        "redis://localhost:1/-1",
+        "redis://localhost:1/0#x",
+        "redis://localhost:1/0?db=x",
+        "redis://localhost:1/0?db=-1",
+        "redis://localhost:1/0?foo=bar",
+        "redis://localhost:1/0?foo",
+        "redis://localhost:1/0?decode_responses=true",
+        "redis://localhost:1/0?protocol=9",
+        "redis://localhost:1/0?protocol=3",
+        "redis://localhost:1/0?health_check_interval=abc",
+        "redis://localhost:1/0?health_check_interval=-1",
+        "redis://localhost:1/0?socket_timeout=600",
+        "redis://localhost:1/0?socket_timeout=x",
+        "redis://localhost:1/0?retry_on_timeout=true",
+        "redis://localhost:1/0?max_connections=-1",
+        "redis://localhost:1/0?encoding=utf-7",
+        "redis://localhost:1/0?parser_class=x",
+        "redis://localhost:1/0?connection_class=x",
+        "redis://localhost:1/0?credential_provider=x",
+        "rediss://localhost:1/0?ssl_cert_reqs=sometimes",
+        "rediss://localhost:1/0?ssl_ca_certs=/nonexistent",
+        "rediss://localhost:1/0?ssl_certfile=/nonexistent&ssl_keyfile=/nonexistent",
+        "rediss://localhost:1/0?ssl_ciphers=none-of-these",
     ],
 )
 async def test_invalid_storage_url_is_reported_without_its_password(url: str) -> None:
@@ -27,6 +55,34 @@ async def test_invalid_storage_url_is_reported_without_its_password(url: str) ->
         async with open_rate_limiter(Upstream(settings, "http://127.0.0.1:1")):
             pass
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["secret/", "secret?x", "12?secret", "secret#x", "12#secret", "12?foo=secret@x"])
+async def test_password_that_is_not_encoded_is_not_repeated(password: str) -> None:
+    settings = Settings(api_key="site:key", rate_limit_storage=f"redis://user:{password}@localhost:6379/0")
+    with pytest.raises(SettingsError, match="CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL") as caught:
+        async with open_rate_limiter(Upstream(settings, "http://127.0.0.1:1")):
+            pass
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:1",
+        "redis://127.0.0.1:1/",
+        "redis://127.0.0.1:1/3",
+        "redis://user:p%23ss@127.0.0.1:1/0?client_name=mcp&health_check_interval=30",
+        "redis://127.0.0.1:1?db=3&username=user&password=secret",
+        "redis://[::1]:1/0",
+        "rediss://127.0.0.1:1/0?ssl_cert_reqs=none&ssl_check_hostname=false",
+        "rediss://127.0.0.1:1/0?ssl_ciphers=HIGH",
+    ],
+)
+async def test_valid_storage_url_is_accepted(url: str) -> None:
+    settings = Settings(api_key="site:key", rate_limit_storage=url)
+    async with open_rate_limiter(Upstream(settings, "http://127.0.0.1:1")) as limiter:
+        await limiter.acquire()
 
 
 @pytest.mark.parametrize("overrides", [{"replicas": 4}, {}])

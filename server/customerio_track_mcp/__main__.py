@@ -2,11 +2,14 @@
 
 
 def main() -> int:
-    """Run the command. An interrupt ends it without a traceback, even while it loads."""
+    """Run the command. SIGTERM and SIGINT end it without a traceback, even while it loads."""
     try:
         from customerio_track_mcp.cli.import_path import exclude_working_directory
 
         exclude_working_directory()
+        from customerio_track_mcp.cli.startup_signals import exit_on_signals
+
+        exit_on_signals()
         from customerio_track_mcp.instrumentation.stderr import protect_stderr
         from customerio_track_mcp.module_loading import loading
 

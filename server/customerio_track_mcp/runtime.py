@@ -156,9 +156,10 @@ async def open_rate_limiter(
         raise SettingsError(
             ["CUSTOMERIO_RATE_LIMIT_STORAGE names Redis, which needs more packages: install the extra 'redis'"]
         ) from None
-    except ValueError:
-        # The original message may contain the password.
-        raise SettingsError(["CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL: expected redis://HOST:PORT/DB"]) from None
+    except ValueError as error:
+        raise SettingsError(
+            [f"CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL: expected redis://HOST:PORT/DB; {error}"]
+        ) from None
     async with aclosing(limiter):
         yield limiter
 

@@ -14,13 +14,20 @@ import anyio
 def stop_signals() -> Iterator[Callable[[], Awaitable[object]]]:
     """Catch SIGTERM and SIGINT in this block; yields a function that waits for the next one.
 
-    On Windows, whose event loops have no signals, none is caught and the wait never ends.
+    After the block they do what they did before. On Windows, whose event loops have no signals, none is caught and the
+    wait never ends.
     """
     if sys.platform == "win32":
         yield anyio.sleep_forever
     else:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-            yield signals.__anext__
+        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            with anyio.open_signal_receiver(*before) as signals:
+                yield signals.__anext__
+        finally:
+            # asyncio leaves Python's handlers behind.
+            for number, handler in before.items():
+                signal.signal(number, handler or signal.SIG_DFL)
 
 
 async def signals() -> AsyncIterator[None]:

@@ -24,6 +24,7 @@ from tests.support.http_service import HEADERS, PING
 from tests.support.process import url_from_stderr
 
 ROOT = Path(__file__).parents[2]
+OLDEST_BUILD_BACKEND = "hatchling==1.27.0"
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("image")
     # Stands for the base image: Python with pip.
     subprocess.run([sys.executable, "-m", "venv", root / "base"], check=True)
+    (root / "opt").mkdir()
     source = root / "src"
     source.mkdir()
     env = {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "PYTHON"))}
@@ -114,10 +116,17 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for step in stage:
             if step.instruction == "COPY" and not step.arguments.startswith("--from"):
                 copy(step.arguments, source)
+                pin_oldest_build_backend(source / "constraints.txt")
             elif step.instruction == "RUN":
-                command = step.arguments.replace("/opt/venv", str(root / "opt" / "venv"))
+                command = step.arguments.replace("/opt/", f"{root}/opt/")
                 subprocess.run(["/bin/sh", "-c", command], cwd=source, env=env, check=True, capture_output=True)
     return root
+
+
+def pin_oldest_build_backend(constraints: Path) -> None:
+    """Pin another version than the newest, which the build would use without pins."""
+    text = constraints.read_text(encoding="utf-8")
+    constraints.write_text(re.sub("^hatchling==.*$", OLDEST_BUILD_BACKEND, text, flags=re.MULTILINE), encoding="utf-8")
 
 
 def copy(arguments: str, to: Path) -> None:
@@ -167,6 +176,18 @@ def test_built_service_starts_reports_healthy_and_stops(image: Path, tmp_path: P
             assert subprocess.run(health, check=False, stderr=subprocess.DEVNULL).returncode != 0
         finally:
             process.kill()
+
+
+def test_build_backend_and_its_dependencies_are_pinned(image: Path) -> None:
+    (wheel,) = (image / "opt" / "venv").glob("lib/*/site-packages/customerio_track_mcp-*.dist-info/WHEEL")
+    assert f"Generator: {OLDEST_BUILD_BACKEND.replace('==', ' ')}\n" in wheel.read_text(encoding="utf-8")
+    (pip,) = (image / "opt" / "build").glob("lib/*/site-packages/pip-*.dist-info")
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert pip.name.removesuffix(".dist-info").replace("-", "==") in constraints
+    pinned = {line.partition("==")[0] for line in constraints}
+    assert {"hatchling", "packaging", "pathspec", "pip", "pluggy", "trove-classifiers"} <= pinned
+    build_system = (ROOT / "pyproject.toml").read_text(encoding="utf-8").partition("[project]")[0]
+    assert OLDEST_BUILD_BACKEND.replace("==1.27.0", ">=1.27") in build_system
 
 
 def test_final_image_contains_no_build_tools(image: Path) -> None:

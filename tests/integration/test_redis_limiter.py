@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
+from redis import Redis
 
 from customerio_track_mcp.track import LocalRateLimiter
 from customerio_track_mcp.track.rate_limit.redis_limiter import RedisRateLimiter
@@ -188,3 +189,95 @@ async def test_new_server_is_found_after_a_failover(redis: RedisServer) -> None:
         with anyio.fail_after(30):
             while shared[-1] is False:
                 await limiter.acquire()
+
+
+def keys_of(admin: Redis) -> list[bytes]:
+    """Return the keys of the limit's counters."""
+    return list(admin.scan_iter("customerio-track-mcp:*"))
+
+
+@pytest.mark.parametrize("expiry", [None, 10**6])
+async def test_counter_without_a_valid_expiry_does_not_limit_forever(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture, expiry: int | None
+) -> None:
+    shared: list[bool] = []
+    async with aclosing(RedisRateLimiter(redis.url, "key", 5, LocalRateLimiter(1000), shared.append)) as limiter:
+        await seconds_to_acquire(5, limiter)
+        with redis_client(redis) as admin:
+            for key in keys_of(admin):
+                assert admin.persist(key) if expiry is None else admin.expire(key, expiry)
+            with anyio.fail_after(30):
+                await limiter.acquire()
+            assert all(0 < admin.pttl(key) <= 2000 for key in keys_of(admin))
+    assert shared == [True]
+    assert [record.getMessage() for record in caplog.records] == [
+        "rate budget counter had no valid expiry, and was deleted"
+    ]
+
+
+@pytest.mark.parametrize("expiry", [None, 10**6])
+async def test_previous_counter_without_a_valid_expiry_does_not_limit_forever(
+    redis: RedisServer, expiry: int | None
+) -> None:
+    async with limiters(redis.url, 1, rate=5, share=1) as (limiter,):
+        await limiter.acquire()
+        with redis_client(redis) as admin:
+            (key,) = keys_of(admin)
+            admin.delete(key)
+            admin.set(key + b"/-1", 1000, ex=expiry)
+        with anyio.fail_after(30):
+            await limiter.acquire()
+
+
+async def test_busy_limit_keeps_its_counters(redis: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    """Every refusal may inspect the counters, which stay even if other processes use up the limit."""
+    async with limiters(redis.url, 2, rate=20, share=1000) as two:
+        # 40 requests at 20 per second, the first 20 at once.
+        assert await seconds_to_acquire(20, *two) >= 1
+    assert caplog.records == []
+
+
+def wrong_type(admin: Redis) -> None:
+    (key,) = keys_of(admin)
+    admin.delete(key)
+    admin.lpush(key, "x")
+
+
+def out_of_memory(admin: Redis) -> None:
+    admin.config_set("maxmemory", "1")
+
+
+def password(admin: Redis) -> None:
+    admin.config_set("requirepass", "secret")
+    # Connections that exist remain authenticated.
+    admin.client_kill_filter(_type="normal", skipme=True)
+
+
+def not_a_number(admin: Redis) -> None:
+    (key,) = keys_of(admin)
+    admin.set(key, "x", keepttl=True)
+
+
+def forbidden_command(admin: Redis) -> None:
+    admin.acl_setuser("default", commands=["-evalsha"])
+
+
+@pytest.mark.parametrize("break_it", [wrong_type, out_of_memory, password, not_a_number, forbidden_command])
+async def test_redis_that_rejects_the_command_is_lost(redis: RedisServer, break_it: Callable[[Redis], None]) -> None:
+    shared: list[bool] = []
+    async with aclosing(RedisRateLimiter(redis.url, "key", 1000, LocalRateLimiter(1000), shared.append)) as limiter:
+        await limiter.acquire()
+        with redis_client(redis) as admin:
+            break_it(admin)
+        await limiter.acquire()
+    assert shared == [True, False]
+
+
+async def test_flushed_scripts_are_loaded_again(redis: RedisServer) -> None:
+    shared: list[bool] = []
+    async with aclosing(RedisRateLimiter(redis.url, "key", 1000, LocalRateLimiter(1000), shared.append)) as limiter:
+        await limiter.acquire()
+        with redis_client(redis) as admin:
+            admin.script_flush()
+        await limiter.acquire()
+    assert shared == [True]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 from socket import create_server
@@ -41,13 +43,17 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return [int(child) for child in children.split()]
 
 
+def state_of(process_id: int) -> str:
+    """Return the state of a process as one letter, `Z` for a zombie; empty if it does not exist."""
+    try:
+        return Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
+
+
 def is_alive(process_id: int) -> bool:
     """Return whether a process exists and is not a zombie."""
-    try:
-        state = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
+    return state_of(process_id) not in ("", "Z")
 
 
 async def post(url: str, message: object = PING) -> httpx.Response:
@@ -95,6 +101,39 @@ async def test_dead_worker_is_replaced(sandbox: RunningSandbox) -> None:
         await wait_until(is_served)
         process.send_signal(signal.SIGTERM)
         assert await exit_status(process) == 0
+
+
+async def test_hung_worker_is_replaced(sandbox: RunningSandbox) -> None:
+    with service(sandbox.url, http_worker_timeout="2") as process:
+        url = url_from_stderr(process, "listening on")
+        hung, other = workers_of(process)
+        os.kill(hung, signal.SIGSTOP)
+        await wait_until(lambda: len(workers_of(process)) == 2 and hung not in workers_of(process))
+        assert other in workers_of(process)
+        assert process.stderr is not None
+        assert "a worker hung; another takes its place seconds=2" in process.stderr.readline()
+        assert payload_in(await post(url, call()))["success"]
+        assert (await terminate(process)).count("another takes its place") == 0
+    assert process.returncode == 0
+
+
+async def test_suspended_service_keeps_its_workers(sandbox: RunningSandbox) -> None:
+    """As if a container or a virtual machine were paused, and the supervisor continued first."""
+    with service(sandbox.url, http_worker_timeout="2") as process:
+        url = url_from_stderr(process, "listening on")
+        workers = workers_of(process)
+        for process_id in (process.pid, *workers):
+            os.kill(process_id, signal.SIGSTOP)
+        resume_at = time.monotonic() + 3
+        await wait_until(lambda: time.monotonic() > resume_at)
+        os.kill(process.pid, signal.SIGCONT)
+        await wait_until(lambda: state_of(process.pid) == "S")
+        for process_id in workers:
+            os.kill(process_id, signal.SIGCONT)
+        assert payload_in(await post(url, call()))["success"]
+        assert workers_of(process) == workers
+        assert "another takes its place" not in await terminate(process)
+    assert process.returncode == 0
 
 
 async def test_workers_end_when_their_supervisor_is_killed(sandbox: RunningSandbox) -> None:
@@ -259,7 +298,65 @@ async def test_frozen_worker_is_killed_if_another_cannot_start(tmp_path: Path) -
             listener,
             drain_seconds=0,
             stop_seconds=0.5,
+            worker_timeout=60,
             on_exit=exited.append,
         )
         assert await supervisor.run(lambda: None) == 2
     assert len(exited) == 2
+
+
+def metrics_directory_of(process: subprocess.Popen[str]) -> Path:
+    """Return the directory in which the workers of a supervisor keep their metrics."""
+    environ = Path(f"/proc/{workers_of(process)[0]}/environ").read_bytes().split(b"\0")
+    (name,) = [entry.partition(b"=")[2] for entry in environ if entry.startswith(b"PROMETHEUS_MULTIPROC_DIR=")]
+    return Path(os.fsdecode(name))
+
+
+async def test_deleted_metrics_directory_is_created_again(sandbox: RunningSandbox) -> None:
+    with service(sandbox.url) as process:
+        url = url_from_stderr(process, "listening on")
+        directory = metrics_directory_of(process)
+        for round_number in range(2):
+            if round_number == 0:
+                shutil.rmtree(directory)
+            else:
+                for file in directory.iterdir():
+                    file.unlink()
+            os.kill(workers_of(process)[0], signal.SIGKILL)
+            await wait_until(lambda: metrics_contain(url, 'tool_calls_total{outcome="ok",tool="send_event"} 0.0'))
+            assert payload_in(await post(url, call()))["success"]
+            await wait_until(lambda: metrics_contain(url, 'tool_calls_total{outcome="ok",tool="send_event"} 1.0'))
+        assert directory.stat().st_mode & 0o777 == 0o700
+        process.send_signal(signal.SIGTERM)
+        assert await exit_status(process) == 0
+        assert not directory.exists()
+
+
+async def metrics_contain(url: str, text: str) -> bool:
+    """Return whether `/metrics` responds with this text."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        try:
+            return text in (await http.get(url.replace("/mcp", "/metrics"))).text
+        except httpx.TransportError:
+            return False  # the worker was killed meanwhile
+
+
+async def test_next_start_deletes_the_metrics_of_a_killed_service(
+    sandbox: RunningSandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with service(sandbox.url) as killed, service(sandbox.url) as alive:
+        for process in (killed, alive):
+            url_from_stderr(process, "listening on")
+        workers = workers_of(killed)
+        lost, kept = metrics_directory_of(killed), metrics_directory_of(alive)
+        killed.kill()
+        await wait_until(lambda: not any(map(is_alive, workers)))
+        assert lost.is_dir()
+        with service(sandbox.url) as process:
+            url_from_stderr(process, "listening on")
+            assert not lost.exists()
+            assert kept.exists()
+            await terminate(process)
+        await terminate(alive)
+    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - nothing runs concurrently

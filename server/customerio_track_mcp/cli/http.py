@@ -8,9 +8,8 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import asdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from prometheus_client.multiprocess import mark_process_dead
 
@@ -24,6 +23,7 @@ from customerio_track_mcp.http.server import SECONDS_TO_RESPOND
 from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
+from customerio_track_mcp.instrumentation.metrics_directory import open_metrics_directory
 from customerio_track_mcp.runtime import Upstream, create_client
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
@@ -99,13 +99,13 @@ async def _supervise(
     )
     # -P: import no module from the folder in which this happens to be started.
     command = [sys.executable, "-P", "-m", "customerio_track_mcp.cli.worker", json.dumps(asdict(worker))]
-    with TemporaryDirectory(prefix="customerio-track-mcp-") as metrics_directory:
-        environment = dict(os.environ) | {DIRECTORY_VARIABLE: metrics_directory}
+    with open_metrics_directory() as metrics_directory:
+        environment = dict(os.environ) | {DIRECTORY_VARIABLE: str(metrics_directory)}
 
         def on_exit(process_id: int) -> None:
             # The calls in flight of a worker that died are no longer in flight.
-            if Path(metrics_directory).is_dir():
-                mark_process_dead(process_id, metrics_directory)  # type: ignore[no-untyped-call]
+            with suppress(OSError):
+                mark_process_dead(process_id, str(metrics_directory))  # type: ignore[no-untyped-call]
 
         supervisor = Supervisor(
             command,
@@ -114,6 +114,7 @@ async def _supervise(
             listener,
             drain_seconds=settings.drain_delay,
             stop_seconds=settings.drain_delay + settings.grace_period + 3 * SECONDS_TO_RESPOND,
+            worker_timeout=settings.worker_timeout,
             on_exit=on_exit,
         )
         return await supervisor.run(on_ready)

@@ -8,8 +8,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import sys
+from functools import partial
 
 from customerio_track_mcp.cli.options import WorkerOptions
 from customerio_track_mcp.instrumentation.stderr import protect_stderr
@@ -25,6 +27,9 @@ def main(argument: str) -> int:
     Returns:
         The exit status: 0 for success, 2 for an invalid setting.
     """
+    # They are for the supervisor, even if they are sent to every process of the service.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     protect_stderr()
     with loading():
         import anyio
@@ -53,7 +58,8 @@ async def _serve(options: WorkerOptions) -> None:
     configure_logging(upstream.settings.log_level, upstream.settings.log_format)
     service = Service(upstream, http_settings, authenticator, options.host, processes=options.workers)
     with socket.socket(fileno=options.descriptor) as listener:
-        await run_service(service, listener, notify_supervisor, signals_from_supervisor)
+        on_ready = partial(notify_supervisor, http_settings.worker_timeout)
+        await run_service(service, listener, on_ready, signals_from_supervisor)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ and a worker would count the same signal twice.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from subprocess import PIPE
 from typing import Final
 
@@ -23,7 +25,9 @@ from customerio_track_mcp.signals import stop_signals
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
-_READY: Final = b"ready\n"
+_ALIVE: Final = b"."
+_BEATS: Final = 4
+"""Heartbeats of a worker within its timeout."""
 _SIGNAL: Final = b"."
 _RESTART_DELAY: Final = 1.0
 
@@ -38,6 +42,7 @@ class Supervisor:
         listener: the listening socket, which they inherit.
         drain_seconds: how long after a signal workers still accept connections.
         stop_seconds: how long after a signal a worker may live.
+        worker_timeout: how many seconds a worker may live without a heartbeat once it was ready.
         on_exit: called with the process id of each worker that has ended.
     """
 
@@ -50,6 +55,7 @@ class Supervisor:
         *,
         drain_seconds: float,
         stop_seconds: float,
+        worker_timeout: float,
         on_exit: Callable[[int], None],
     ) -> None:
         self._command = command
@@ -58,8 +64,12 @@ class Supervisor:
         self._listener = listener
         self._drain_seconds = drain_seconds
         self._stop_seconds = stop_seconds
+        self._worker_timeout = worker_timeout
         self._on_exit = on_exit
         self._running: set[Process] = set()
+        self._silent: dict[Process, int] = {}
+        """How often each worker that was ready has been found without a new heartbeat."""
+        self._hung: set[Process] = set()
         self._stopping = anyio.Event()
         self._status = 0
 
@@ -77,6 +87,7 @@ class Supervisor:
             tasks.start_soon(self._forward_signals)
             tasks.start_soon(self._close_listener)
             tasks.start_soon(self._kill_after_timeout)
+            tasks.start_soon(self._kill_hung)
             async with anyio.create_task_group() as workers:
                 for event in started:
                     workers.start_soon(self._keep_alive, event)
@@ -118,19 +129,52 @@ class Supervisor:
         try:
             if self._stopping.is_set():
                 process.kill()
-            was_ready = await _watch(process, started)
+            was_ready = await self._watch(process, started)
+            is_hung = process in self._hung
         finally:
             self._running.discard(process)
+            self._silent.pop(process, None)
+            self._hung.discard(process)
             self._on_exit(process.pid)
         status = process.returncode or 0
         if self._stopping.is_set():
             self._status = self._status or int(was_ready and status != 0)
+        elif is_hung:
+            logger.error("a worker hung; another takes its place", extra={"seconds": self._worker_timeout})
         elif started.is_set():
             logger.error("a worker died; another takes its place", extra={"status": status})
+        elif status in (-signal.SIGTERM, -signal.SIGINT):
+            # A service manager signals every process of the service, and this one was too young to ignore it.
+            await self._give_up(0)
         else:
             logger.error("a worker can't start", extra={"status": status})
             # 128 + the signal's number, as in a shell.
             await self._give_up(128 - status if status < 0 else status or 1)
+
+    async def _watch(self, process: Process, started: anyio.Event) -> bool:
+        """Wait for a worker's end; return whether it was ready before."""
+        was_ready = False
+        async with process:
+            if process.stdout is not None:
+                async for _ in process.stdout:
+                    was_ready = True
+                    self._silent[process] = 0
+                    started.set()
+            await process.wait()
+        return was_ready
+
+    async def _kill_hung(self) -> None:
+        """Kill workers whose event loop does not run, until a signal arrives: `_kill_after_timeout` follows.
+
+        The time is counted in steps. However long a machine or a container was suspended, it counts as one of them.
+        """
+        while not self._stopping.is_set():
+            await anyio.sleep(self._worker_timeout / _BEATS)
+            for process in list(self._silent):
+                self._silent[process] += 1
+                if self._silent[process] > _BEATS and not self._stopping.is_set():
+                    self._hung.add(process)
+                    process.kill()
 
     async def _give_up(self, status: int) -> None:
         self._status = status
@@ -171,27 +215,26 @@ class Supervisor:
         self._listener.close()
 
 
-async def _watch(process: Process, started: anyio.Event) -> bool:
-    """Wait for a worker's end; return whether it was ready before."""
-    was_ready = False
-    async with process:
-        if process.stdout is not None:
-            async for _ in process.stdout:
-                was_ready = True
-                started.set()
-        await process.wait()
-    return was_ready
+def notify_supervisor(worker_timeout: float) -> None:
+    """In a worker: report that it answers requests, and from now on that its event loop runs.
 
+    Args:
+        worker_timeout: the supervisor's, in seconds.
+    """
+    # If nobody reads them, as when the supervisor is suspended, they must not block the worker.
+    os.set_blocking(sys.stdout.fileno(), False)
+    loop = asyncio.get_running_loop()
 
-def notify_supervisor() -> None:
-    """In a worker: report that it answers requests."""
-    os.write(sys.stdout.fileno(), _READY)
+    def beat() -> None:
+        with suppress(OSError):
+            os.write(sys.stdout.fileno(), _ALIVE)
+        loop.call_later(worker_timeout / _BEATS, beat)
+
+    beat()
 
 
 async def signals_from_supervisor() -> AsyncIterator[None]:
     """In a worker: yield for each signal that the supervisor received, and once more if the supervisor is gone."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
     while True:
         await anyio.wait_readable(sys.stdin.fileno())
         received = os.read(sys.stdin.fileno(), 16)

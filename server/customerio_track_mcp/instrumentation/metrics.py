@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from pathlib import Path
 from typing import Final
 
 from anyio import current_time
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_asgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_asgi_app, values
 from prometheus_client.multiprocess import MultiProcessCollector
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from customerio_track_mcp.instrumentation.calls import CallRecord, Outcome
+from customerio_track_mcp.instrumentation.metrics_directory import DIRECTORY_PREFIX, MetricsDirectory
 from customerio_track_mcp.track import Attempt, Observer, TrackRequest
+
+logger = logging.getLogger("customerio_track_mcp.http")
 
 DIRECTORY_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
 """The variable of prometheus_client that names the directory in which workers keep their metrics together."""
@@ -34,6 +40,49 @@ class Metrics(Observer):
     """
 
     def __init__(self, tools: Iterable[str]) -> None:
+        self._tools = tuple(tools)
+        self._is_lost = False
+        self._in_files = values.ValueClass
+        self._directory: MetricsDirectory | None = None
+        path = Path(os.environ.get(DIRECTORY_VARIABLE, ""))
+        if path.name.startswith(DIRECTORY_PREFIX):
+            self._directory = MetricsDirectory(path)
+        self._create()
+        if self._directory is not None:
+            self._directory.remember_files()
+
+    def registry(self) -> CollectorRegistry:
+        """Return the metrics, of all workers if there are several.
+
+        Raises:
+            OSError: the workers' directory was deleted, and cannot be created again.
+        ValueError: the directory that the environment names was deleted.
+        """
+        if DIRECTORY_VARIABLE not in os.environ:
+            return self._registry
+        if self._directory is not None:
+            self._restore(self._directory)
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return registry
+
+    def _restore(self, directory: MetricsDirectory) -> None:
+        """Count from zero if the directory or a file in it was deleted: what is written to such a file is lost."""
+        if directory.is_lost():
+            directory.recreate()
+            self._in_files.close_all_files()
+            values.ValueClass = self._in_files
+            try:
+                self._create()
+            except OSError:
+                # In memory until the next attempt: what was closed cannot count.
+                self._in_files.close_all_files()
+                values.ValueClass = values.MutexValue
+                self._create()
+                raise
+            directory.remember_files()
+
+    def _create(self) -> None:
         self._registry = CollectorRegistry()
         self._calls = self._counter("tool_calls", "Tool calls that ended.", "tool", "outcome")
         self._seconds = self._histogram("tool_call_duration_seconds", "Duration of tool calls.", _SECONDS, "tool")
@@ -56,11 +105,15 @@ class Metrics(Observer):
         self._lost = self._gauge(
             "rate_budget_lost", "Processes that keep to their share because the shared rate limit is lost."
         )
-        for tool in tools:
+        for tool in self._tools:
             self._calls.labels(tool, Outcome.OK.value)
+        self._lost.set(self._is_lost)
 
     def call(self, call: CallRecord) -> None:
         """Count a tool call that has ended."""
+        if self._directory is not None:
+            with suppress(OSError):  # reported by `registry`
+                self._restore(self._directory)
         self._calls.labels(call.tool, str(call.context.outcome)).inc()
         self._seconds.labels(call.tool).observe(call.seconds)
         self._attempts.labels(call.tool).observe(call.context.progress.attempts)
@@ -71,7 +124,8 @@ class Metrics(Observer):
 
     def shared(self, shared: bool) -> None:
         """Set whether the rate limit is shared, or lost."""
-        self._lost.set(not shared)
+        self._is_lost = not shared
+        self._lost.set(self._is_lost)
 
     def refused(self, status: int) -> None:
         """Count a request that got an error status."""
@@ -94,7 +148,7 @@ class Metrics(Observer):
 
     def app(self) -> ASGIApp:
         """Return an ASGI application that serves the metrics, of all workers if there are several."""
-        return _Exposition(self._registry)
+        return _Exposition(self)
 
     def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
         return Counter(name, documentation, labels, namespace=_NAMESPACE, registry=self._registry)
@@ -107,17 +161,18 @@ class Metrics(Observer):
 
 
 class _Exposition:
-    """Serves the metrics of a registry, or those of all workers if they keep them together."""
+    """Serves the metrics; 503 if they cannot be read."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        registry = self._registry
-        if DIRECTORY_VARIABLE in os.environ:
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        await make_asgi_app(registry)(scope, receive, send)
+        try:
+            # It reads all files before it responds.
+            await make_asgi_app(self._metrics.registry())(scope, receive, send)
+        except (OSError, ValueError) as error:
+            logger.error("metrics can't be read", extra={"error": type(error).__name__})  # noqa: TRY400
+            await PlainTextResponse("the metrics cannot be read\n", 503)(scope, receive, send)
 
 
 def _status(status: int | None) -> str:

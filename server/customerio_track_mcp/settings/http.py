@@ -78,6 +78,13 @@ class HttpSettings(EnvironmentSettings):
         allow_inf_nan=False,
         description="Seconds after that for calls in flight to finish.",
     )
+    worker_timeout: float = Field(
+        default=30.0,
+        gt=0,
+        le=600,
+        allow_inf_nan=False,
+        description="Seconds after which a worker whose event loop does not run is replaced (--workers).",
+    )
 
     @field_validator("issuer", "jwks_url", "public_url")
     @classmethod
