@@ -38,7 +38,7 @@ async def test_only_a_tool_whose_repeated_call_has_no_further_effect_is_idempote
         output = await getattr(tools, name)(CALLS[name])
         assert output.success
         state = sandbox.workspace.as_json()
-        states.append((state["people"], len(sandbox.workspace.events), state["segments"]))
+        states.append((list(state["people"]), len(sandbox.workspace.events), list(state["segments"])))
     annotations = TOOLS[name].definition.annotations
     assert annotations is not None
     assert annotations.idempotent_hint is (states[0] == states[1])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from ulid import ULID
@@ -180,7 +180,7 @@ class WorkspaceState:
             segment.members[person.cio_id] = None
         self.on_change(Change("segment", str(segment.id), _segment_record(segment)))
 
-    def as_json(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, Iterator[dict[str, object]]]:
         """Return the complete state: an iterator of JSON objects for each list.
 
         Later additions do not change what the iterators yield. Events and dropped data are numbered as in their
