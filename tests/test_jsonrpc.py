@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customerio_track_mcp.jsonrpc import InvalidMessageError, normalize_message, parse_message
+from customerio_track_mcp.jsonrpc import InvalidMessageError, normalize_message, parse_message, too_long
 from customerio_track_mcp.tools.received_arguments import read_arguments
 from customerio_track_mcp.track import InvalidArgumentsError
 from tests.support.raw_messages import LEGACY, MODERN, event, raw_call, raw_request
@@ -97,3 +97,29 @@ def test_ordinary_requests_are_passed_on_as_they_are(version: str) -> None:
         raw_request(version, "tools/list", "2"),
     ):
         assert normalize_message(data) is data
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "request_id"),
+    [
+        (b'{"jsonrpc":"2.0","id":7,"method":"ping","params":{', b'"}}', 7),
+        (b'\xef\xbb\xbf { "id" : "a\\"b" , "params" : {', b'"}}', 'a"b'),
+        (b'{"method":"ping","params":{"id":1,', b'x"},"jsonrpc":"2.0","id":-7}\r', -7),
+        (b'{"method":"ping","params":{"id":1,', b'x"},"id":"seven","jsonrpc":"2.0"}', "seven"),
+        (b'{"method":"ping","params":{"id":1,', b'"id":2}}', None),
+        (b'{"method":"ping","params":{', b'xxx","id":2"}}', None),
+        (b'{"id":7.5,"params":{', b'"}}', None),
+        (b'{"id":"\xff","params":{', b'"}}', None),
+        (b'{"id":"\\ud800","params":{', b'"}}', None),
+        (b'{"id":"' + b"x" * 300 + b'","params":{', b'"}}', None),
+        (b'{"id":"' + b"x" * 1000, b"x" * 1000, None),
+        (b"[" * 1000, b"]" * 1000, None),
+        (b"\\" * 1000, b'"' * 1000, None),
+    ],
+)
+def test_id_of_a_message_that_is_too_long_is_read_from_its_edges(
+    start: bytes, end: bytes, request_id: int | str | None
+) -> None:
+    response = too_long(start, end, 10).response
+    assert (response.id, response.error.code) == (request_id, -32600)
+    assert "the maximum is 10 bytes" in response.error.message

@@ -108,7 +108,7 @@ async def test_the_track_apis_text_is_shown_printable(scripted: ScriptedServer, 
     scripted.acts = [respond(400, body)]
     async with TrackClient(Credentials("site", "key"), scripted.url) as client:
         output: Any = await ToolHandlers(client).send_event({"customer_id": "1", "event_name": "bought"})
-    assert "(400: " in output.error
+    assert "(400; Customer.io responded: " in output.error
     assert output.error.isprintable()
     output.model_dump_json()
 

@@ -1,8 +1,10 @@
 """`python -m customerio_track_mcp` is the command `customerio-track-mcp`."""
 
+import os
+
 
 def main() -> int:
-    """Run the command. SIGTERM and SIGINT end it without a traceback, even while it loads."""
+    """Run the command. SIGTERM, SIGINT and a lack of memory end it without a traceback, even while it loads."""
     try:
         from customerio_track_mcp.cli.import_path import exclude_working_directory
 
@@ -19,6 +21,17 @@ def main() -> int:
         return run()
     except KeyboardInterrupt:
         return 130
+    except BaseException as error:
+        if not _is_out_of_memory(error):
+            raise
+        os.write(2, b"customerio-track-mcp: out of memory\n")
+        return 1
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, BaseExceptionGroup):
+        return error.subgroup(MemoryError) is not None
+    return isinstance(error, MemoryError)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,19 @@ _LEVELS_AROUND_ARGUMENTS: Final = 2  # the message and its params
 _TOO_DEEP: Final = "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1)
 """Replaces arguments that are nested too deeply. The tool reads it as JSON, and reports that."""
 
+_MAX_LENGTH: Final = 256
+"""Characters of an id and of a method. Every response repeats the id, and the SDK keeps it while a request runs."""
+_MAX_BATCH_BYTES: Final = 2**16
+"""A longer array is rejected without parsing it, so it may be invalid JSON."""
+
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
+_ID: Final = rb'"id"\s*+:\s*+(?P<id>-?[0-9]+|' + _STRING + rb")\s*+"
+# Before and after the id, clients write the version and the method. What precedes the last brace is a member of the
+# message, since that brace ends the message.
+_SHORT_MEMBERS: Final = rb'(?:"(?:jsonrpc|method)"\s*+:\s*+' + _STRING + rb"\s*+,\s*+)*+"
+_ID_AT_START: Final = re.compile(rb"\s*+\{\s*+" + _SHORT_MEMBERS + _ID + rb"[,}]")
+_ID_AT_END: Final = re.compile(rb",\s*+" + _ID + rb'(?:,\s*+"jsonrpc"\s*+:\s*+"2\.0"\s*+)?\}\s*+$')
 _EXPECTED: Final = {
     "jsonrpc": 'must be "2.0"',
     "id": "must be a string or an integer",
@@ -62,6 +74,7 @@ def parse_message(data: bytes) -> types.JSONRPCMessage:
     Raises:
         InvalidMessageError: it is not valid.
     """
+    _reject_batch(data)
     return _parse_plain_request(data) or _parse_other(data)
 
 
@@ -71,6 +84,7 @@ def normalize_message(data: bytes) -> bytes:
     Raises:
         InvalidMessageError: it is not valid.
     """
+    _reject_batch(data)
     if _parse_plain_request(data) is not None:
         return data
     message = _parse_other(data)
@@ -81,12 +95,53 @@ def normalize_message(data: bytes) -> bytes:
     return json.dumps(message.model_dump(exclude_unset=True)).encode()
 
 
+def too_long(start: bytes, end: bytes, max_bytes: int) -> InvalidMessageError:
+    """Return the error for a message that is too long to be kept, with its id if that is at the start or at the end.
+
+    Args:
+        start: the first bytes of the message.
+        end: its last bytes.
+        max_bytes: the maximum size of a message.
+    """
+    found = _ID_AT_START.match(start.removeprefix(BYTE_ORDER_MARK)) or _ID_AT_END.search(end)
+    try:
+        request_id = json.loads(found["id"]) if found else None
+    except ValueError:
+        request_id = None
+    text = f"Invalid request: the message is too long; the maximum is {max_bytes} bytes; send less in one call"
+    return InvalidMessageError(types.INVALID_REQUEST, text, request_id)
+
+
+def _reject_batch(data: bytes) -> None:
+    if len(data) > _MAX_BATCH_BYTES and data.lstrip(BYTE_ORDER_MARK + b" \t\r\n").startswith(b"["):
+        raise _not_an_object(is_array=True)
+
+
+def _not_an_object(*, is_array: bool) -> InvalidMessageError:
+    expected = "one JSON object; batches are not supported" if is_array else "a JSON object"
+    return InvalidMessageError(types.INVALID_REQUEST, f"Invalid request: a message must be {expected}")
+
+
+def _reject_long_names(message: types.JSONRPCRequest | types.JSONRPCNotification) -> None:
+    request_id = message.id if isinstance(message, types.JSONRPCRequest) else None
+    for name, value in (("id", request_id), ("method", message.method)):
+        if value is not None and _is_long(value):
+            text = f"Invalid request: {name} is too long; the maximum is {_MAX_LENGTH} characters"
+            raise InvalidMessageError(types.INVALID_REQUEST, text, request_id)
+
+
+def _is_long(value: types.RequestId) -> bool:
+    # As text, an integer has at most 4300 digits: Python parses no longer one.
+    return len(value if isinstance(value, str) else str(value)) > _MAX_LENGTH
+
+
 def _parse_plain_request(data: bytes) -> types.JSONRPCRequest | None:
     """Parse a request that the SDK reads correctly; None for anything else. Nearly all messages are such requests."""
     try:
         request = _PlainRequest.model_validate_json(data, by_name=False)
     except ValidationError:
         return None
+    _reject_long_names(request)
     if request.method == "initialize" or (request.params and _has_empty_arrays(request.params)):
         return None
     return request
@@ -118,6 +173,8 @@ def _parse_other(data: bytes) -> types.JSONRPCMessage:
         parsed = _model_of(message).model_validate_json(json.dumps(message), by_name=False)
     except ValidationError as error:
         raise InvalidMessageError(types.INVALID_REQUEST, _what_is_wrong(error), message.get("id")) from None
+    if isinstance(parsed, types.JSONRPCRequest | types.JSONRPCNotification):
+        _reject_long_names(parsed)
     if arguments is not None and isinstance(parsed, types.JSONRPCRequest):
         parsed.params = {**(parsed.params or {}), "arguments": arguments}
     return parsed
@@ -148,8 +205,7 @@ def _parse_object(text: str) -> dict[str, Any]:
     except ValueError:
         raise InvalidMessageError(types.PARSE_ERROR, "Parse error: the message is not valid JSON") from None
     if not isinstance(message, dict):
-        expected = "one JSON object; batches are not supported" if isinstance(message, list) else "a JSON object"
-        raise InvalidMessageError(types.INVALID_REQUEST, f"Invalid request: a message must be {expected}")
+        raise _not_an_object(is_array=isinstance(message, list))
     if "id" in message:
         message["id"] = _read_id(message["id"])
     if message.get("params") == []:
@@ -184,9 +240,9 @@ def _read_id(value: object) -> object:
 
 
 def _valid_id(value: object) -> types.RequestId | None:
-    if isinstance(value, str):
-        return None if _SURROGATES.search(value) else value
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+    if not isinstance(value, str | int) or isinstance(value, bool) or _is_long(value):
+        return None
+    return None if isinstance(value, str) and _SURROGATES.search(value) else value
 
 
 def _read_empty_arrays(params: dict[str, Any]) -> None:

@@ -181,7 +181,8 @@ async def test_integral_numbers_are_ids_and_are_returned_as_integers(
     ids: dict[str, object] = {
         "1.0": 1, "0.0": 0, "-3.0": -3, "1e2": 100, "12.50E1": 125, "9007199254740991.0": 2**53 - 1,
         "9007199254740993": 2**53 + 1,
-        "7": 7, "-1": -1, '"7.0"': "7.0", '""': "", '"\\u00fc"': "ü", f'"{"x" * 300}"': "x" * 300, "9" * 30: 10**30 - 1,
+        "7": 7, "-1": -1, '"7.0"': "7.0", '""': "", '"\\u00fc"': "ü",
+        f'"{"x" * 256}"': "x" * 256, "9" * 256: 10**256 - 1,
     }  # fmt: skip
     async with door(sandbox.url, version) as exchange:
         for text, expected in ids.items():
@@ -211,6 +212,9 @@ async def test_any_other_id_makes_the_request_invalid(sandbox: RunningSandbox, d
         '{"a":1}',
         '"\\ud800"',
         "9" * 5000,
+        "9" * 257,
+        f'"{"x" * 257}"',
+        f'"{"x" * 100_000}"',
     ]
     async with door(sandbox.url, version) as exchange:
         for request_id in ids:
@@ -237,6 +241,11 @@ INVALID_REQUESTS: Final = [
     ("null", None, "a message must be a JSON object"),
     ('"text"', None, "a message must be a JSON object"),
     ("[]", None, "one JSON object; batches are not supported"),
+    (f"[{'[],' * 50_000}[]]", None, "one JSON object; batches are not supported"),
+    (f'{{"jsonrpc":"2.0","id":7,"method":"{"x" * 257}"}}', 7, "method is too long; the maximum is 256 characters"),
+    (f'{{"jsonrpc":"2.0","id":"{"x" * 257}","method":"ping"}}', None, "id is too long; the maximum is 256 characters"),
+    (f'{{"jsonrpc":"2.0","method":"{"x" * 257}"}}', None, "method is too long"),
+    (f'{{"jsonrpc":"1.0","id":"{"x" * 257}","method":"ping"}}', None, "jsonrpc"),
     ('[{"jsonrpc":"2.0","id":1,"method":"ping"}]', None, "batches"),
 ]
 """Each with the id of the error, and what its message must name."""

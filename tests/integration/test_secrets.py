@@ -55,7 +55,7 @@ async def test_secrets_are_in_no_output_and_personal_data_is_not_on_stderr(scrip
     assert process.returncode == 0
     assert len(process.stdout.splitlines()) == 7
     assert scripted.requests
-    for secret in (KEY, BASIC):
+    for secret in (KEY, BASIC, SITE):
         assert secret not in process.stdout + process.stderr
     for private in (EMAIL, CUSTOMER, "private", SITE):
         assert private not in process.stderr

@@ -6,6 +6,7 @@ import array
 import asyncio
 import fcntl
 import json
+import resource
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import psutil
 import pytest
 from mcp import Client
 
@@ -264,3 +266,44 @@ anyio.run(main)
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert process.stdout == "protocol\nafterwards\n"
     assert process.stderr == "stray\nstray child\nstray and buffered\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit is Linux's")
+async def test_lack_of_memory_ends_the_process_with_one_line() -> None:
+    with running(env=environment(api_key="sandbox:sandbox")) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(lines(INITIALIZE))
+        process.stdin.flush()
+        assert await anyio.to_thread.run_sync(process.stdout.readline)
+        limit = psutil.Process(process.pid).memory_info().vms + 2**20
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
+        output, errors = await anyio.to_thread.run_sync(process.communicate, ("x" * 2_000_000 + "\n") * 50)
+    assert (process.returncode, errors) == (1, "customerio-track-mcp: out of memory\n")
+    assert "Traceback" not in output
+
+
+@pytest.mark.parametrize("request_id", ["7", '"seven"'])
+@pytest.mark.parametrize("is_last", [False, True])
+async def test_a_line_that_is_too_long_gets_an_error_with_its_id(request_id: str, *, is_last: bool) -> None:
+    member = f'"id":{request_id}'
+    filler = "x" * 17_000_000
+    before, after = ("", f",{member}") if is_last else (f"{member},", "")
+    message = f'{{{before}"method":"ping","params":{{"id":1,"x":"{filler}"}},"jsonrpc":"2.0"{after}}}\n'
+    with running(env=environment(api_key="sandbox:sandbox")) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(lines(*HANDSHAKE))
+        process.stdin.flush()
+        await anyio.to_thread.run_sync(process.stdout.readline)
+        before_it = psutil.Process(process.pid).memory_info().rss
+        process.stdin.write(message)
+        process.stdin.flush()
+        answer = json.loads(await anyio.to_thread.run_sync(process.stdout.readline))
+        grown = psutil.Process(process.pid).memory_info().rss - before_it
+        output, errors = await anyio.to_thread.run_sync(process.communicate, lines(EVENT | {"method": "tools/list"}))
+    assert (answer["id"], answer["error"]["code"]) == (json.loads(request_id), -32600)
+    assert "the message is too long; the maximum is 2097152 bytes" in answer["error"]["message"]
+    assert grown < 10_000_000
+    assert len(responses_by_id(output)[2]["result"]["tools"]) == 3
+    assert errors == ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -17,8 +18,8 @@ from google.protobuf.json_format import MessageToDict
 from mcp import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.support.http_service import HEADERS, call, payload_in
-from tests.support.process import environment, run, running, stdio_parameters, url_from_stderr
+from tests.support.http_service import HEADERS, PING, call, payload_in
+from tests.support.process import environment, exit_status, run, running, stdio_parameters, url_from_stderr
 from tests.support.scripted_server import ScriptedServer, close, hang, respond
 from tests.support.web_app import serve_app
 
@@ -123,6 +124,63 @@ async def test_calls_succeed_if_the_collector_is_unreachable(scripted: ScriptedS
             assert payload_in(await http.post(url, json=call()))["success"]
         process.terminate()
         assert await to_thread.run_sync(process.wait) == 0
+
+
+WRITTEN_BY_CALLERS: Final[list[tuple[dict[str, Any], dict[str, str]]]] = [
+    (dict(PING) | {"id": EMAIL}, {}),
+    (dict(PING) | {"id": 79_441_234_567}, {}),
+    (dict(PING) | {"id": EMAIL * 50_000}, {}),
+    (dict(PING) | {"method": f"ping/{EMAIL}"}, {}),
+    (dict(PING) | {"method": EMAIL * 50_000}, {}),
+    (call(EMAIL), {}),
+    (call(EMAIL * 1000), {}),
+    (call("create_or_update_customer", customer_id=EMAIL), {}),
+    ({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": EMAIL}}, {}),
+    ({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"cursor": {"x": EMAIL}}}, {}),
+    ({"jsonrpc": "2.0", "method": f"notifications/{EMAIL}"}, {}),
+    ({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": EMAIL, "progress": EMAIL}}, {}),
+    (dict(PING), {"MCP-Protocol-Version": EMAIL}),
+    (dict(PING), {"traceparent": TRACEPARENT, "tracestate": "x=somebody-private-example", "baggage": f"x={EMAIL}"}),
+    (
+        dict(PING) | {"params": {"_meta": {"traceparent": TRACEPARENT, "tracestate": "x=somebody-private-example"}}},
+        {},
+    ),
+    (dict(PING) | {"params": {"_meta": {"traceparent": [TRACEPARENT, EMAIL], "tracestate": [EMAIL]}}}, {}),
+]
+"""Messages with text of the caller in every place that a span could repeat, and their headers."""
+
+KNOWN_NAMES: Final = re.compile(
+    r"(unknown|ping|tools/list|prompts/get|notifications/progress"
+    r"|tools/call (unknown|send_event|create_or_update_customer)"
+    r"|(PUT|POST) /api/v1/customers/\{identifier\}(/events)?)"
+)
+
+
+async def test_spans_contain_nothing_that_callers_write(collector: Collector, scripted: ScriptedServer) -> None:
+    env = exporting_environment(scripted, collector.url, OTEL_BSP_SCHEDULE_DELAY="100")
+    with running("http", "--port", "0", env=env) as process:
+        url = await to_thread.run_sync(url_from_stderr, process, "listening")
+        async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
+            for message, headers in WRITTEN_BY_CALLERS:
+                await http.post(url, json=message, headers=headers)
+            assert payload_in(await http.post(url, json=call(), headers={"traceparent": TRACEPARENT}))["success"]
+        process.terminate()
+        assert await exit_status(process) == 0
+    for text in (EMAIL, "somebody", "79441234567", "tracestate"):
+        assert text not in collector.text
+    assert len(collector.text) < 50_000
+    assert [span["name"] for span in collector.spans if not KNOWN_NAMES.fullmatch(span["name"])] == []
+    of_other_caller = [span for span in collector.spans if span["name"] == "tools/call send_event"]
+    assert [base64.b64decode(span["traceId"]).hex() for span in of_other_caller] == [TRACE_ID]
+
+
+async def test_operator_can_set_the_length_of_attributes(collector: Collector, scripted: ScriptedServer) -> None:
+    parameters = stdio_parameters(track_url=scripted.url, api_key="site:key")
+    assert parameters.env is not None
+    parameters.env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "4"}
+    async with Client(parameters) as client:
+        await client.list_tools()
+    assert {len(str(value)) for span in collector.spans for value in span["attributes"].values()} == {4}
 
 
 @pytest.mark.parametrize("transport", ["http", "stdio"])

@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from customerio_track_mcp.stdio.pipes import LineReader, LineWriter
+from customerio_track_mcp.stdio.pipes import MAX_LINE_BYTES, Line, LineReader, LineWriter, LongLine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use select() on pipes")
 
@@ -29,8 +29,8 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(readable)
 
 
-async def all_lines(reader: LineReader) -> list[bytes]:
-    lines: list[bytes] = []
+async def all_lines(reader: LineReader) -> list[Line]:
+    lines: list[Line] = []
     try:
         while True:
             lines += await reader.receive()
@@ -55,6 +55,31 @@ async def test_lines_are_read_whatever_the_chunks(pipe: tuple[int, int], end: by
     assert await all_lines(reader) == lines
     thread.join()
     reader.close()
+
+
+@pytest.mark.parametrize("size", [MAX_LINE_BYTES, MAX_LINE_BYTES + 1, 3 * MAX_LINE_BYTES])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+async def test_of_a_long_line_only_the_start_and_the_end_are_kept(pipe: tuple[int, int], size: int, end: bytes) -> None:
+    line = b"start" + b"x" * (size - 8) + b"end"
+
+    def write() -> None:
+        for text in (line, b"\nnext\n", line, end):
+            for start in range(0, len(text), 100_000):
+                os.write(pipe[1], text[start : start + 100_000])
+        os.close(pipe[1])
+
+    reader = LineReader(pipe[0])
+    thread = Thread(target=write)
+    thread.start()
+    first, after, last = await all_lines(reader)
+    thread.join()
+    reader.close()
+    assert first == last
+    assert after == b"next"
+    if size > MAX_LINE_BYTES:
+        assert first == LongLine(line[:1024], line[-1024:])
+    else:
+        assert first == line
 
 
 async def test_read_ahead_is_limited(pipe: tuple[int, int]) -> None:

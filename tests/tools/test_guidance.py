@@ -31,7 +31,7 @@ async def test_missing_site_id_is_reported_with_the_setting(sandbox: RunningSand
         (respond(302, "", Location="https://elsewhere.example/"), ["customerio-track-mcp check"]),
         (
             respond(404, '{"meta": {"error": "segment not found"}}'),
-            ["404: segment not found", "must be a manual segment"],
+            ['(404; Customer.io responded: "segment not found")', "must be a manual segment"],
         ),
         (respond(503, "", Retry_After="600"), ["unknown", "in 600 seconds; this is safe"]),
         (respond(503, "", Retry_After="9" * 30), ["in 86400 seconds"]),

@@ -1,6 +1,6 @@
-"""OpenTelemetry spans of attempts, if an exporter is configured. The MCP SDK creates one for each MCP request.
+"""OpenTelemetry: whether spans are exported and with which limits, and the spans of attempts.
 
-No span contains an identifier: an attempt is named by its route.
+No span contains an identifier: an attempt is named by its route. For the spans of requests see `request_spans`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from threading import Thread
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.propagate import set_global_textmap
+from opentelemetry.propagators.textmap import CarrierT, Getter, default_getter
 from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.track import Attempt, Observer, TrackRequest
@@ -21,6 +25,8 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
 
 _EXPORT_TIMEOUT: Final = 3.0
+_MAX_ATTRIBUTE_CHARACTERS: Final = 256
+"""The value of an attribute, unless OpenTelemetry's variables name another limit. This server's are shorter."""
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
@@ -40,6 +46,7 @@ def tracing() -> Iterator[bool]:
         return
     provider = _provider()
     trace.set_tracer_provider(provider)
+    set_global_textmap(_TraceparentPropagator())
     try:
         yield True
     finally:
@@ -55,7 +62,7 @@ def _provider() -> TracerProvider:
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-        from opentelemetry.sdk.trace import TracerProvider
+        from opentelemetry.sdk.trace import SpanLimits, TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
     except ImportError:
         raise SettingsError(
@@ -64,11 +71,27 @@ def _provider() -> TracerProvider:
     named = os.environ.get("OTEL_SERVICE_NAME") or SERVICE_NAME in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     try:
         resource = Resource.create(None if named else {SERVICE_NAME: "customerio-track-mcp"})
-        provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+        is_limited = os.environ.get("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
+        limits = SpanLimits(max_attribute_length=None if is_limited else _MAX_ATTRIBUTE_CHARACTERS)
+        provider = TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     except ValueError as error:
         raise SettingsError([f"an OpenTelemetry variable is invalid: {error}"]) from None
     return provider
+
+
+class _TraceparentPropagator(TraceContextTextMapPropagator):
+    """Continues a caller's trace without its `tracestate`: 8 KB of whatever the caller writes, in each span."""
+
+    def extract(
+        self,
+        carrier: CarrierT,
+        context: Context | None = None,
+        getter: Getter[CarrierT] = default_getter,
+    ) -> Context:
+        found = getter.get(carrier, "traceparent")
+        is_text = found is not None and len(found) == 1 and isinstance(found[0], str)
+        return super().extract({"traceparent": found[0]} if is_text and found else {}, context)
 
 
 class TracingObserver(Observer):

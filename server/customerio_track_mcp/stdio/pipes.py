@@ -12,8 +12,10 @@ import logging
 import os
 import select
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import Final
@@ -22,10 +24,34 @@ import anyio
 
 logger = logging.getLogger("customerio_track_mcp.stdio")
 
+MAX_LINE_BYTES: Final = 2**21
+"""A message of the host, without the line feed.
+
+The largest call that the Track API's limits permit has 300 attributes with names of 150 and values of 1000 bytes, which
+are six times as many bytes if every character is escaped.
+"""
+
+_EDGE_BYTES: Final = 2**10
 _CHUNK_BYTES: Final = 2**16
 _MAX_CHUNKS_READ_AHEAD: Final = 4
 _MAX_QUEUED_LINES: Final = 256
 _FORWARD_TIMEOUT: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LongLine:
+    """What is kept of a line of more than `MAX_LINE_BYTES`.
+
+    Attributes:
+        start: its first bytes.
+        end: its last bytes.
+    """
+
+    start: bytes
+    end: bytes
+
+
+Line = bytes | LongLine
 
 
 class LineReader:
@@ -39,16 +65,23 @@ class LineReader:
         self._descriptor = descriptor
         self._loop = asyncio.get_running_loop()
         self._read_ahead = Semaphore(_MAX_CHUNKS_READ_AHEAD)
-        self._send, self._receive = anyio.create_memory_object_stream[list[bytes]](_MAX_CHUNKS_READ_AHEAD)
-        Thread(target=self._read, name="stdin", daemon=True).start()
+        self._send, self._receive = anyio.create_memory_object_stream[list[Line]](_MAX_CHUNKS_READ_AHEAD)
+        self._out_of_memory = False
+        _start_thread(self._read, "stdin")
 
-    async def receive(self) -> list[bytes]:
+    async def receive(self) -> list[Line]:
         """Return the next lines, as many as are available.
 
         Raises:
             EndOfStream: there are no more.
+            MemoryError: the next one does not fit into memory.
         """
-        lines = await self._receive.receive()
+        try:
+            lines = await self._receive.receive()
+        except anyio.EndOfStream:
+            if self._out_of_memory:
+                raise MemoryError from None
+            raise
         self._read_ahead.release()
         return lines
 
@@ -65,24 +98,48 @@ class LineReader:
                     self._loop.call_soon_threadsafe(self._deliver, lines)
             except OSError as error:
                 logger.warning("standard input can't be read: %s", error.strerror)
+            except MemoryError:
+                self._out_of_memory = True
             finally:
                 self._loop.call_soon_threadsafe(self._send.close)
 
-    def _deliver(self, lines: list[bytes]) -> None:
+    def _deliver(self, lines: list[Line]) -> None:
         with suppress(anyio.ClosedResourceError):
             self._send.send_nowait(lines)
 
 
-def _lines(descriptor: int) -> Iterator[list[bytes]]:
-    rest: list[bytes] = []
+def _lines(descriptor: int) -> Iterator[list[Line]]:
+    rest = _UnfinishedLine()
     while chunk := os.read(descriptor, _CHUNK_BYTES):
         first, *others = chunk.split(b"\n")
         rest.append(first)
         if others:
-            yield [b"".join(rest), *others[:-1]]
-            rest = others[-1:]
-    if last := b"".join(rest):
+            yield [rest.take(), *others[:-1]]
+            rest.append(others[-1])
+    if last := rest.take():
         yield [last]
+
+
+class _UnfinishedLine:
+    """A line of which parts were read. Of a long one, only the start and the end are kept."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def append(self, part: bytes) -> None:
+        self._parts.append(part)
+        self._size += len(part)
+        if self._size > MAX_LINE_BYTES:
+            text = b"".join(self._parts)
+            self._parts = [text[:_EDGE_BYTES], text[-_EDGE_BYTES:]]
+
+    def take(self) -> Line:
+        """Return the line, and begin another."""
+        text = b"".join(self._parts)
+        is_long = self._size > MAX_LINE_BYTES
+        self._parts, self._size = [], 0
+        return LongLine(text[:_EDGE_BYTES], text[-_EDGE_BYTES:]) if is_long else text
 
 
 @asynccontextmanager
@@ -109,8 +166,7 @@ def _claim_stdout() -> Iterator[int]:
     readable, writable = os.pipe()
     os.dup2(writable, 1)
     os.close(writable)
-    forwarding = Thread(target=_forward_to_stderr, args=(readable,), name="stray output", daemon=True)
-    forwarding.start()
+    forwarding = _start_thread(partial(_forward_to_stderr, readable), "stray output")
     try:
         yield descriptor
     finally:
@@ -145,7 +201,7 @@ class LineWriter:
         self._written = 0  # counted by the thread only
         self._room: anyio.Event | None = None
         self._ended = anyio.Event()
-        self._error: OSError | None = None
+        self._error: OSError | MemoryError | None = None
 
     async def send(self, line: bytes) -> None:
         """Write `line` after those before it; wait if too many lines are queued."""
@@ -173,9 +229,9 @@ class LineWriter:
 
         Raises:
             OSError: the reader is gone.
+            MemoryError: there is not enough memory.
         """
-        loop = asyncio.get_running_loop()
-        Thread(target=self._write, args=(loop,), name="stdout", daemon=True).start()
+        _start_thread(partial(self._write, asyncio.get_running_loop()), "stdout")
         await self._ended.wait()
         if self._error is not None:
             raise self._error
@@ -185,7 +241,7 @@ class LineWriter:
         return self._queued - self._written
 
     def _write(self, loop: asyncio.AbstractEventLoop) -> None:
-        error: OSError | None = None
+        error: OSError | MemoryError | None = None
         with suppress(RuntimeError):  # the loop is closed
             try:
                 while text := self._lines.get():
@@ -193,7 +249,7 @@ class LineWriter:
                     self._written += 1
                     if self._room is not None:
                         loop.call_soon_threadsafe(self._notify_room)
-            except OSError as failure:
+            except (OSError, MemoryError) as failure:
                 error = failure
             loop.call_soon_threadsafe(self._end, error)
 
@@ -202,9 +258,23 @@ class LineWriter:
             self._room.set()
             self._room = None
 
-    def _end(self, error: OSError | None) -> None:
+    def _end(self, error: OSError | MemoryError | None) -> None:
         self._error = error
         self._ended.set()
+
+
+def _start_thread(target: Callable[[], None], name: str) -> Thread:
+    """Start a daemon thread.
+
+    Raises:
+        MemoryError: there is not enough memory for its stack.
+    """
+    thread = Thread(target=target, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        raise MemoryError from None
+    return thread
 
 
 def _is_writable(descriptor: int, size: int) -> bool:

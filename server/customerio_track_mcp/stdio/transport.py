@@ -23,9 +23,9 @@ from mcp.shared.dispatcher import coerce_request_id
 from mcp.shared.jsonrpc_dispatcher import cancelled_request_id_from_params
 from mcp.shared.message import SessionMessage
 
-from customerio_track_mcp.jsonrpc import BYTE_ORDER_MARK, InvalidMessageError, parse_message
+from customerio_track_mcp.jsonrpc import BYTE_ORDER_MARK, InvalidMessageError, parse_message, too_long
 from customerio_track_mcp.signals import on_stop_signal
-from customerio_track_mcp.stdio.pipes import LineReader, LineWriter, lines_to_stdout
+from customerio_track_mcp.stdio.pipes import MAX_LINE_BYTES, Line, LineReader, LineWriter, LongLine, lines_to_stdout
 
 logger = logging.getLogger("customerio_track_mcp.stdio")
 
@@ -125,7 +125,7 @@ class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
 
     def __init__(self, reader: LineReader, outgoing: _OutgoingMessages, pending: _PendingRequests) -> None:
         self._reader = reader
-        self._lines: deque[bytes] = deque()
+        self._lines: deque[Line] = deque()
         self._outgoing = outgoing
         self._pending = pending
 
@@ -134,15 +134,14 @@ class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
             while not self._lines:
                 await self._read_lines()
             line = self._lines.popleft()
-            if not line.removeprefix(BYTE_ORDER_MARK).strip():
-                continue
             try:
-                message = parse_message(line)
+                message = _parse(line)
             except InvalidMessageError as invalid:
                 await self._outgoing.send(SessionMessage(invalid.response))
                 continue
-            self._pending.on_received(message)
-            return SessionMessage(message)
+            if message is not None:
+                self._pending.on_received(message)
+                return SessionMessage(message)
 
     async def aclose(self) -> None:
         self._reader.close()
@@ -153,3 +152,14 @@ class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
         except anyio.EndOfStream:
             await self._pending.wait_until_empty()
             raise
+
+
+def _parse(line: Line) -> types.JSONRPCMessage | None:
+    """Parse a line; None if it is blank.
+
+    Raises:
+        InvalidMessageError: it is not a valid message.
+    """
+    if isinstance(line, LongLine):
+        raise too_long(line.start, line.end, MAX_LINE_BYTES)
+    return parse_message(line) if line.removeprefix(BYTE_ORDER_MARK).strip() else None

@@ -14,7 +14,8 @@ from customerio_track_mcp.track import Problem
 
 Input = TypeVar("Input", bound=ToolInput)
 
-_MAX_PROBLEMS: Final = 100
+_MAX_ARGUMENTS: Final = 100
+"""Arguments of one call that are examined. No tool has more than four parameters."""
 
 
 def parse_arguments(model: type[Input], arguments: Mapping[str, object]) -> tuple[Input, list[Problem]]:
@@ -28,8 +29,12 @@ def parse_arguments(model: type[Input], arguments: Mapping[str, object]) -> tupl
         arguments: what the caller sent.
 
     Returns:
-        The input, and what is wrong with the form of the arguments.
+        The input, and what is wrong with the form of the arguments. Of more than 100 arguments, only their number is
+        reported.
     """
+    if len(arguments) > _MAX_ARGUMENTS:
+        text = f"contain {len(arguments)} members; this tool accepts only {', '.join(model.model_fields)}"
+        return model.model_validate(model.placeholders), [Problem("arguments", text)]
     # Unknown names are not checked by pydantic, which stops at one that contains a lone surrogate.
     try:
         return model.model_validate(arguments), unknown_argument_problems(model, arguments, arguments)
@@ -38,7 +43,7 @@ def parse_arguments(model: type[Input], arguments: Mapping[str, object]) -> tupl
     invalid = {str(detail["loc"][0]) for detail in details}
     valid = {name: value for name, value in arguments.items() if name not in invalid}
     placeholders = {name: value for name, value in model.placeholders.items() if name in invalid}
-    problems = [*map(_invalid_value, details[:_MAX_PROBLEMS]), *unknown_argument_problems(model, arguments, valid)]
+    problems = [*map(_invalid_value, details), *unknown_argument_problems(model, arguments, valid)]
     return model.model_validate(valid | placeholders), problems
 
 

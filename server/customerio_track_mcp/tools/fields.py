@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from customerio_track_mcp.lenient_json import MAX_DEPTH, NestedTooDeeplyError, parse_json
-from customerio_track_mcp.track import NOT_SECONDS, EventType, IdType, read_seconds, trim
+from customerio_track_mcp.track import NOT_SECONDS, EventType, IdType, limits, read_seconds, trim
 
 _MAX_EXACT: Final = 2**53
 """From here on, two whole numbers can be the same float, and a host in JavaScript has already rounded an integer."""
@@ -91,6 +91,8 @@ def _array(value: object) -> list[Any]:
     parsed = _parse_if_json(value, "an array of strings")
     if not isinstance(parsed, list):
         raise _invalid('must be an array of strings, for example ["1042"]')
+    if len(parsed) > limits.SEGMENT_IDS_PER_CALL:  # before each of them is read
+        raise _invalid(f"contains {len(parsed)} ids; pass 1 to {limits.SEGMENT_IDS_PER_CALL} ids per call")
     return parsed
 
 

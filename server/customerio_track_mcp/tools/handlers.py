@@ -150,8 +150,9 @@ def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> Tr
     try:
         request = build()
     except InvalidArgumentsError as error:
-        reported = {problem.parameter for problem in problems}
-        others = [problem for problem in error.problems if problem.parameter not in reported]
+        # An invalid argument was replaced by a placeholder, of which nothing must be reported.
+        reported = {problem.parameter.partition("[")[0] for problem in problems}
+        others = [problem for problem in error.problems if problem.parameter.partition("[")[0] not in reported]
         raise InvalidArgumentsError([*problems, *others]) from None
     if problems:
         raise InvalidArgumentsError(problems)

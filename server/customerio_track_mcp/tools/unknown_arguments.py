@@ -24,7 +24,6 @@ ADDED_BY_HOSTS: Final = frozenset(
 )
 """Arguments that hosts add to every call, which neither the user nor the model can prevent. They are ignored."""
 
-_MAX_PROBLEMS: Final = 100
 _MAX_NAME_CHARACTERS: Final = 80
 _MIN_SIMILARITY: Final = 0.6
 _SIMILARITY_OF_A_PART: Final = 0.8
@@ -48,7 +47,7 @@ def unknown_argument_problems(
     if not unknown:
         return []
     missing = [name for name in model.model_fields if _is_empty(valid.get(name))]
-    return [_problem(model, name, missing) for name in unknown[:_MAX_PROBLEMS]]
+    return [_problem(model, name, missing) for name in unknown]
 
 
 def _is_empty(value: object) -> bool:
@@ -58,7 +57,7 @@ def _is_empty(value: object) -> bool:
 
 def _problem(model: type[ToolInput], name: str, missing: list[str]) -> Problem:
     shown = shorten(name, _MAX_NAME_CHARACTERS)
-    hint = model.explain_unknown(name)
+    hint = model.explain_unknown(shown)
     if not hint and (suggestion := _most_similar(model, shown, missing)):
         hint = f"did you mean {suggestion}?"
     separator = " " if hint.endswith("?") else "; " if hint else ""

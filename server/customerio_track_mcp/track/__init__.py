@@ -28,6 +28,7 @@ from customerio_track_mcp.track.errors import (
 from customerio_track_mcp.track.loopback import is_loopback
 from customerio_track_mcp.track.observer import Attempt, Observer
 from customerio_track_mcp.track.operations import EventType, TrackRequest
+from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.rate_limit.base import RateLimiter
 from customerio_track_mcp.track.rate_limit.local import LocalRateLimiter
 from customerio_track_mcp.track.regions import Region, region_of
@@ -43,7 +44,7 @@ from customerio_track_mcp.track.validation.reserved_keys import (
     RESERVED_KEYS,
     reserved_key_problems,
 )
-from customerio_track_mcp.track.validation.text import shorten, trim
+from customerio_track_mcp.track.validation.text import trim
 from customerio_track_mcp.track.validation.timestamps import NOT_SECONDS, is_time_name, read_seconds
 
 if TYPE_CHECKING:

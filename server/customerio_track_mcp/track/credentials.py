@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +26,12 @@ class Credentials:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The forms of the API key that no message may repeat: in the clear, and as the header carries it."""
-        return (self.basic, self.api_key)
+        """The forms of the Site ID and the API key that no message may repeat, the longest first.
+
+        These are both in the clear, each and as the header carries them together, in base64 and percent-encoded.
+        """
+        clear = {self.site_id, self.api_key, f"{self.site_id}:{self.api_key}"}
+        encoded = {encode(text.encode()).decode() for text in clear for encode in (b64encode, urlsafe_b64encode)}
+        forms = clear | encoded | {text.rstrip("=") for text in encoded}
+        forms |= {quote(form, safe=safe) for form in forms for safe in ("", ":")}
+        return tuple(sorted(forms - {""}, key=lambda form: (-len(form), form)))

@@ -26,10 +26,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from customerio_track_mcp.track.printable import printable
+from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.regions import Region
 
 _MAX_PROBLEMS_SHOWN = 20
+_MAX_PARAMETER_CHARACTERS = 200
+_MAX_PROBLEM_CHARACTERS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +42,15 @@ class Problem:
         parameter: the argument's name, with a path if it is nested (`attributes.plan`, `customer_ids[3]`).
         text: what is wrong and what is accepted, for a person or a model to read.
 
-    Both may repeat what a caller sent; unprintable characters are replaced.
+    Both may repeat what a caller sent: unprintable characters are replaced, and what is too long is cut.
     """
 
     parameter: str
     text: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "parameter", printable(self.parameter))
-        object.__setattr__(self, "text", printable(self.text))
+        object.__setattr__(self, "parameter", shorten(self.parameter, _MAX_PARAMETER_CHARACTERS))
+        object.__setattr__(self, "text", shorten(self.text, _MAX_PROBLEM_CHARACTERS))
 
     def __str__(self) -> str:
         return f"{self.parameter}: {self.text}"

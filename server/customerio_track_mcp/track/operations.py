@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 from urllib.parse import quote
 
 from ulid import ULID
 
 from customerio_track_mcp.track.errors import InvalidArgumentsError, Problem
-from customerio_track_mcp.track.validation.attributes import attributes_problems, encode, event_data_problems
+from customerio_track_mcp.track.validation.attributes import attributes_problems, event_data_problems
 from customerio_track_mcp.track.validation.characters import hidden_characters
 from customerio_track_mcp.track.validation.consent import read_booleans
 from customerio_track_mcp.track.validation.identifiers import (
@@ -26,10 +27,13 @@ from customerio_track_mcp.track.validation.identifiers import (
     segment_id_problems,
     segment_member_problems,
 )
-from customerio_track_mcp.track.validation.limits import EVENT_NAME_BYTES
+from customerio_track_mcp.track.validation.limits import ATTRIBUTES_PER_CALL, EVENT_NAME_BYTES
 from customerio_track_mcp.track.validation.notes import attribute_notes, event_data_notes, member_notes
+from customerio_track_mcp.track.validation.sizes import encode
 from customerio_track_mcp.track.validation.text import text_problems, trim
 from customerio_track_mcp.track.validation.timestamps import NOT_SECONDS, read_seconds, timestamp_problems
+
+_MAX_ADDRESS_CHARACTERS: Final = 1000  # longer than an address with white space around it
 
 
 class EventType(StrEnum):
@@ -84,24 +88,13 @@ def identify(
     Raises:
         InvalidArgumentsError: with every problem found.
     """
+    problems = _person_problems(customer_id, email, created_at)
+    if attributes and len(attributes) > ATTRIBUTES_PER_CALL:
+        _raise_if_any([*problems, *attributes_problems("attributes", attributes, others=0)])
     attributes, no_booleans = read_booleans("attributes", attributes or {})
     attributes = _read_times(attributes)
     own = {"email": email, "created_at": created_at}
     body = dict(attributes) | {name: value for name, value in own.items() if value is not None}
-    problems = identifier_problems("customer_id", customer_id)
-    if email is not None:
-        problems += email_problems("email", email)
-        if is_email(customer_id) and is_email(email) and not _same_address(customer_id, email):
-            problems.append(
-                Problem(
-                    "email",
-                    "differs from customer_id, which is an email address too: Customer.io would drop the update; to "
-                    "change an address, pass 'cio_' followed by the person's cio_id as customer_id, or their id if "
-                    'the workspace has "Allow updates to email using ID" enabled',
-                )
-            )
-    if created_at is not None:
-        problems += timestamp_problems("created_at", created_at)
     if attributes:
         problems += attributes_problems("attributes", attributes, others=len(body) - len(attributes))
         problems += no_booleans
@@ -182,6 +175,24 @@ def find_region() -> TrackRequest:
     return TrackRequest("GET", "/api/v1/accounts/region", "/api/v1/accounts/region", people=0)
 
 
+def _person_problems(customer_id: str, email: str | None, created_at: int | None) -> list[Problem]:
+    problems = identifier_problems("customer_id", customer_id)
+    if email is not None:
+        problems += email_problems("email", email)
+        if not problems and is_email(customer_id) and not _same_address(customer_id, email):
+            problems.append(
+                Problem(
+                    "email",
+                    "differs from customer_id, which is an email address too: Customer.io would drop the update; to "
+                    "change an address, pass 'cio_' followed by the person's cio_id as customer_id, or their id if "
+                    'the workspace has "Allow updates to email using ID" enabled',
+                )
+            )
+    if created_at is not None:
+        problems += timestamp_problems("created_at", created_at)
+    return problems
+
+
 def _read_times(attributes: Mapping[str, object]) -> Mapping[str, object]:
     """Return `attributes` with `created_at` and `_timestamp` as integers, if they are whole numbers in another form."""
     read = {
@@ -215,7 +226,7 @@ def _conflicts(attributes: Mapping[str, object], email: str | None, created_at: 
 
 def _same_address(one: str, other: str) -> bool:
     """Return whether Customer.io takes both for the same address: its comparison is case-insensitive."""
-    return one.strip().lower() == other.strip().lower()
+    return max(len(one), len(other)) <= _MAX_ADDRESS_CHARACTERS and one.strip().lower() == other.strip().lower()
 
 
 def _path_segment(text: str) -> str:

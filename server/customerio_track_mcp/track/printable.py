@@ -15,3 +15,9 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else _REPLACEMENT for char in text)
+
+
+def shorten(text: str, max_characters: int = 40) -> str:
+    """Return `text` cut to `max_characters` for a message, with unprintable characters replaced."""
+    head = printable(text[: max_characters + 1])
+    return head if len(head) <= max_characters else head[: max_characters - 1] + "…"

@@ -30,8 +30,8 @@ from customerio_track_mcp.track.errors import (
     UnavailableError,
     UntrustedCertificateError,
 )
+from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.regions import region_of
-from customerio_track_mcp.track.validation.text import shorten
 
 _INCOMPATIBLE_TLS: Final = re.compile(
     "WRONG_VERSION|PROTOCOL|HANDSHAKE_FAILURE|NO_SHARED_CIPHER|HTTP_REQUEST|HTTPS_PROXY_REQUEST"
@@ -40,6 +40,7 @@ _INCOMPATIBLE_TLS: Final = re.compile(
 
 _NO_JSON_OBJECT: Final = "it contains no JSON object to confirm the request"
 _MAX_VENDOR_TEXT_CHARACTERS: Final = 300
+_QUOTATION_MARKS: Final = dict.fromkeys(map(ord, '"\u201c\u201d\u201e\u201f\u2033\u2036\u301d\u301e\u301f\uff02'), "'")
 _MAX_TRANSPORT_ERROR_CHARACTERS: Final = 120
 _MAX_HOSTNAME_CHARACTERS: Final = 80
 _OF_PROXIES: Final = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED)
@@ -184,16 +185,19 @@ def _is_html(response: httpx.Response, content: bytes | UnreadableBodyError) -> 
 
 
 def _vendor_text(body: Mapping[str, object] | None, secrets: Collection[str]) -> str:
-    """Return the vendor's own error text, short and printable; empty for anything but its JSON errors."""
+    """Return a quotation of the vendor's own error text, short and printable; empty for anything but its JSON errors.
+
+    No character in it can end the quotation, so a model cannot take it for this package's advice.
+    """
     meta = (body or {}).get("meta")
     if not isinstance(meta, dict):
         return ""
     errors = meta.get("errors") or meta.get("error")
     lines = [str(error) for error in errors] if isinstance(errors, list) else [str(errors)] if errors else []
-    text = " ".join("; ".join(lines).split())
+    text = " ".join("; ".join(lines).split()).translate(_QUOTATION_MARKS)
     for secret in secrets:
-        text = text.replace(secret, "[credentials]")
-    return f": {shorten(text, _MAX_VENDOR_TEXT_CHARACTERS)}" if text else ""
+        text = re.sub(re.escape(secret), "[credentials]", text, flags=re.IGNORECASE)
+    return f'; Customer.io responded: "{shorten(text, _MAX_VENDOR_TEXT_CHARACTERS)}"' if text else ""
 
 
 def _redirected(response: httpx.Response) -> RedirectedError:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from customerio_track_mcp.track.validation.attributes import attributes_problems, encode, event_data_problems
+from customerio_track_mcp.track.validation.attributes import attributes_problems, event_data_problems
+from customerio_track_mcp.track.validation.sizes import encode
 
 
 @pytest.mark.parametrize(

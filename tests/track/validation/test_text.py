@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from customerio_track_mcp.track.validation.text import shorten, text_problems, utf8_size
+from customerio_track_mcp.track.printable import shorten
+from customerio_track_mcp.track.validation.text import text_problems, utf8_size
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,17 @@
-"""Validate and encode what a request contains about a person: attributes, and event data.
+"""Validate what a request contains about a person: attributes, and event data.
 
 Values are measured in the encoding in which they are sent.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final
 
 from customerio_track_mcp.track.errors import Problem
+from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.validation.characters import hidden_characters
 from customerio_track_mcp.track.validation.limits import (
     ATTRIBUTE_NAME_BYTES,
@@ -18,22 +19,11 @@ from customerio_track_mcp.track.validation.limits import (
     ATTRIBUTES_PER_CALL,
     EVENT_DATA_BYTES,
 )
-from customerio_track_mcp.track.validation.text import LONE_SURROGATE, shorten, text_problems, trim, utf8_size
+from customerio_track_mcp.track.validation.sizes import MAX_INTEGER_BITS, json_size, names_fit, too_large
+from customerio_track_mcp.track.validation.text import text_problems, trim, utf8_size
 
 _MAX_SEARCH_DEPTH: Final = 50
-_MAX_INTEGER_BITS: Final = 14_000  # Python prints integers of up to 4300 digits
-
-
-def encode(value: object) -> bytes:
-    """Return `value` as compact JSON in UTF-8, the form in which everything is sent.
-
-    Raises:
-        ValueError: it contains NaN, an infinity, a lone surrogate, an integer too long for Python to print, or a
-            reference to itself.
-        TypeError: it contains something that JSON cannot represent.
-        RecursionError: it is nested too deeply.
-    """
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+_MAX_NAME_PROBLEMS: Final = 20
 
 
 def attributes_problems(parameter: str, attributes: Mapping[str, object], others: int) -> list[Problem]:
@@ -44,15 +34,15 @@ def attributes_problems(parameter: str, attributes: Mapping[str, object], others
         attributes: names and values; None clears an attribute.
         others: how many further attributes the same call contains, such as `email`.
     """
-    problems: list[Problem] = []
     if len(attributes) + others > ATTRIBUTES_PER_CALL:
-        problems.append(
+        return [
             Problem(
                 parameter,
                 f"contains {len(attributes)} attributes; the maximum is {ATTRIBUTES_PER_CALL} per call, including "
                 "email and created_at; pass the rest in another call",
             )
-        )
+        ]
+    problems: list[Problem] = []
     for name, value in attributes.items():
         problems += _attribute_name_problems(parameter, name)
         problems += _attribute_value_problems(f"{parameter}.{shorten(name)}", value)
@@ -60,9 +50,14 @@ def attributes_problems(parameter: str, attributes: Mapping[str, object], others
 
 
 def event_data_problems(parameter: str, data: Mapping[str, object]) -> list[Problem]:
-    """Validate an event's `data`."""
-    problems = [problem for name in data for problem in _name_problems(parameter, name)]
-    size = _json_size(data)
+    """Validate an event's `data`. Of its names, the first that are invalid are reported."""
+    problems: list[Problem] = []
+    if names_fit(data, EVENT_DATA_BYTES):
+        invalid = (problem for name in data for problem in _name_problems(parameter, name))
+        problems += islice(invalid, _MAX_NAME_PROBLEMS)
+    if problem := too_large(data, EVENT_DATA_BYTES):
+        return [*problems, Problem(parameter, problem)]
+    size = json_size(data)
     if isinstance(size, str):
         problems.append(Problem(_path_to_fault(parameter, data), size))
     elif size > EVENT_DATA_BYTES:
@@ -92,27 +87,15 @@ def _attribute_value_problems(place: str, value: object) -> list[Problem]:
         return []
     if isinstance(value, str) and (characters := utf8_size(value)) is not None:
         size: int | str = characters
+    elif problem := too_large(value, ATTRIBUTE_VALUE_BYTES):
+        return [Problem(place, problem)]
     else:
-        size = _json_size(value)
+        size = json_size(value)
     if isinstance(size, str):
         return [Problem(_path_to_fault(place, value), size)]
     if size > ATTRIBUTE_VALUE_BYTES:
         return [Problem(place, f"is {size} bytes long; the maximum is {ATTRIBUTE_VALUE_BYTES} bytes per value")]
     return []
-
-
-def _json_size(value: object) -> int | str:
-    """Return the size of `value` in bytes of JSON, or why it is not valid JSON."""
-    try:
-        return len(encode(value))
-    except UnicodeEncodeError:
-        return LONE_SURROGATE
-    except RecursionError:
-        return "is nested too deeply; flatten it"
-    except ValueError:
-        return "is not a number that can be sent; pass a finite number of up to 4300 digits, or null"
-    except TypeError:
-        return "is not a JSON value; pass text, a number, true, false, null, an array or an object"
 
 
 def _path_to_fault(place: str, value: object) -> str:
@@ -140,7 +123,7 @@ def _is_json_scalar(value: object) -> bool:
         case bool() | None:
             return True
         case int():
-            return value.bit_length() < _MAX_INTEGER_BITS
+            return value.bit_length() < MAX_INTEGER_BITS
         case float():
             return math.isfinite(value)
         case _:

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from customerio_track_mcp.track.errors import Problem
-from customerio_track_mcp.track.validation.text import shorten
+from customerio_track_mcp.track.printable import shorten
+from customerio_track_mcp.track.validation.limits import ATTRIBUTE_VALUE_BYTES
+from customerio_track_mcp.track.validation.sizes import too_large
 
 _PREFERENCES: Final = "cio_subscription_preferences"
 _ACCEPTED: Final[Mapping[str, str]] = {
@@ -37,8 +39,8 @@ def read_booleans(parameter: str, attributes: Mapping[str, object]) -> tuple[Map
     problems: list[Problem] = []
     for name, value in attributes.items():
         root = name.partition(".")[0].strip()
-        if root not in _ACCEPTED:
-            continue
+        if root not in _ACCEPTED or too_large(value, ATTRIBUTE_VALUE_BYTES):
+            continue  # what is too large is reported as that
         place = f"{parameter}.{shorten(name)}"
         try:
             if name == _PREFERENCES and not isinstance(value, Mapping):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.validation.identifiers import IdType, is_cio_id, is_email
 from customerio_track_mcp.track.validation.reserved_keys import RESERVED_ATTRIBUTES
-from customerio_track_mcp.track.validation.text import shorten
 from customerio_track_mcp.track.validation.timestamps import is_time_name, is_unreadable_time
 
 _MAX_NAMES: Final = 3

@@ -21,22 +21,25 @@ _WORD: Final = (
     "(?:account|address|cio|client|contact|customer|email|first|full|guid|identifier|id|key|last|mail|member|my|name"
     "|number|person|phone|profile|subscriber|user|uuid|your)"
 )
-_NAME: Final = rf"[ _.:-]*(?:{_WORD}[ _.:-]*)+"
+_NAME: Final = rf"[ _.:-]*+(?:{_WORD}[ _.:-]*)+"
 """A name that is made of such words only: in a template it is the name of a variable, not part of somebody's id."""
 
 _TEMPLATE: Final = re.compile(
     rf"""
       \{{\{{ | \$\{{ | %\{{                                                  # Handlebars, Jinja; JavaScript; Ruby
-    | \#\{{.*\}} | \$\(.*\) | \{{%.*%\}} | <%.*%> | <\?.*\?>                  # Ruby; make; Jinja; ERB; PHP
-    | \[\[.*\]\] | \*\|.*\|\*                                               # wikis; Mailchimp
     | \[object[ ]\w+\]                                                     # an object as JavaScript prints it
     | <(?:built-in|function|bound[ ]method|class)[ ][^<>]*>                 # the same, of Python
-    | <[\w.]+[ ]object[ ]at[ ]0x
+    | <[\w.]++[ ]object[ ]at[ ]0x
     | \{{{_NAME}\}} | <{_NAME}> | %{_NAME}% | %\(\w+\)s
-    | ^(?:\[{_NAME}\] | \${_NAME} | __{_NAME}__ | your[ _-]{_NAME} | %s | \{{[0-9]?\}})$
     """,
-    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+    re.VERBOSE | re.IGNORECASE,
 )
+_WHOLE_TEMPLATE: Final = re.compile(
+    rf"\[{_NAME}\]|\${_NAME}|__{_NAME}__|your[ _-]{_NAME}|%s|\{{[0-9]?\}}", re.IGNORECASE
+)
+_PAIRS: Final = (("#{", "}"), ("$(", ")"), ("{%", "%}"), ("<%", "%>"), ("<?", "?>"), ("[[", "]]"), ("*|", "|*"))
+"""What surrounds code in templates of Ruby, make, Jinja, ERB, PHP, wikis and Mailchimp."""
+
 _SUSPICIOUS: Final = re.compile(r"[{<\[%$|(]|__|your", re.IGNORECASE)  # what every template contains
 _UNDEFINED: Final = re.compile(r"(?<![^\W_])(?:undefined)+(?![^\W_])", re.IGNORECASE)
 
@@ -62,10 +65,22 @@ def is_placeholder_address(email: str) -> bool:
     mailbox, _, domain = email.casefold().rpartition("@")
     if mailbox == "undefined" or (mailbox in _ABSENT and domain.partition(".")[0] in _ABSENT):
         return True
-    return any(map(_is_template, (email, mailbox, domain)))
+    return _is_template(email) or any(map(_is_whole_template, (mailbox, domain)))
 
 
 def _is_template(text: str) -> bool:
     if not _SUSPICIOUS.search(text):
         return False
-    return _TEMPLATE.search(text.strip(_QUOTES).removeprefix("cio_")) is not None
+    bare = text.strip(_QUOTES).removeprefix("cio_")
+    if any(_contains_pair(bare, *pair) for pair in _PAIRS) or _TEMPLATE.search(bare):
+        return True
+    return _is_whole_template(text)
+
+
+def _is_whole_template(text: str) -> bool:
+    return _WHOLE_TEMPLATE.fullmatch(text.strip(_QUOTES).removeprefix("cio_")) is not None
+
+
+def _contains_pair(text: str, opening: str, closing: str) -> bool:
+    start = text.find(opening)
+    return start >= 0 and text.find(closing, start + len(opening)) >= 0

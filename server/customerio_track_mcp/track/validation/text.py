@@ -1,11 +1,10 @@
-"""Text: its size in UTF-8, what makes it invalid, and how it is shown in a message."""
+"""Text: its size in UTF-8, and what makes it invalid."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from customerio_track_mcp.track.errors import Problem
-from customerio_track_mcp.track.printable import printable
 
 LONE_SURROGATE: Final = "contains a lone surrogate, which is not a valid character; pass valid Unicode text"
 # The white space of JSON, and Unicode's space separators (category Zs). `str.strip` also removes control characters and
@@ -28,7 +27,7 @@ def trim(text: str) -> str:
 
 def text_problems(parameter: str, text: str, max_bytes: int) -> list[Problem]:
     """Validate `text`, which must not be blank, nor longer than `max_bytes` bytes of UTF-8."""
-    if not trim(text):
+    if len(text) <= max_bytes and not trim(text):
         return [Problem(parameter, f"is blank; pass 1 to {max_bytes} bytes of text")]
     size = utf8_size(text)
     if size is None:
@@ -36,9 +35,3 @@ def text_problems(parameter: str, text: str, max_bytes: int) -> list[Problem]:
     if size > max_bytes:
         return [Problem(parameter, f"is {size} bytes long; the maximum is {max_bytes} bytes of UTF-8")]
     return []
-
-
-def shorten(text: str, max_characters: int = 40) -> str:
-    """Return `text` cut to `max_characters` for a message, with unprintable characters replaced."""
-    head = printable(text[: max_characters + 1])
-    return head if len(head) <= max_characters else head[: max_characters - 1] + "…"

@@ -12,7 +12,7 @@ from customerio_track_mcp.track.validation.text import trim
 
 NOT_SECONDS: Final = "must be a whole number of UNIX seconds, for example 1767225600 for 2026-01-01T00:00:00Z"
 
-_MAX_DIGITS: Final = 300  # beyond every limit; Python refuses to parse integers of more than 4300 digits
+_MAX_CHARACTERS: Final = 300  # beyond every limit; Python refuses to parse integers of more than 4300 digits
 _FINER_UNITS: Final = (("nanoseconds", 10**9), ("microseconds", 10**6), ("milliseconds", 10**3))
 _EARLIEST: Final = 946_684_800
 """2000-01-01T00:00:00Z. What is earlier is a filler such as 0, a date such as 20260101, or in another unit."""
@@ -60,7 +60,7 @@ def read_seconds(value: object) -> int | None:
             return value
         case float() if value.is_integer():
             return int(value)
-        case str() if (digits := value.strip()).isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS:
+        case str() if len(value) <= _MAX_CHARACTERS and (digits := value.strip()).isascii() and digits.isdigit():
             return int(digits)
     return None
 
