@@ -20,7 +20,7 @@ _HEADERS: Final = {"Accept": "application/json, text/event-stream", "Content-Typ
 _URL: Final = re.compile(rb'http://[^\s;)",]+')
 _ACCEPTED: Final = 202
 _TOO_LARGE: Final = 413
-_MAX_BODY_BYTES: Final = 2 * 2**20
+_MAX_BODY_BYTES: Final = 1_310_720
 
 
 async def fuzz_http(messages: Iterable[Message], list_tools: Message, findings: Findings, server: Server) -> None:

@@ -106,6 +106,8 @@ def _environment(track_url: str) -> Mapping[str, str]:
         "LOG_FORMAT": "json",
         "HTTP_MAX_IN_FLIGHT": "1024",
         "HTTP_MAX_IN_FLIGHT_PER_CALLER": "1024",
+        "HTTP_MAX_REQUEST_MEMORY": "1000000000",
+        "HTTP_MAX_REQUEST_MEMORY_PER_CALLER": "1000000000",
     }
     inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith("CUSTOMERIO_")}
     return inherited | {f"CUSTOMERIO_{name}": value for name, value in settings.items()}

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customerio_track_mcp.jsonrpc import InvalidMessageError, normalize_message, parse_message, too_long
+from customerio_track_mcp.lenient_json import MAX_ELEMENTS
 from customerio_track_mcp.tools.received_arguments import read_arguments
 from customerio_track_mcp.track import InvalidArgumentsError
 from tests.support.raw_messages import LEGACY, MODERN, event, raw_call, raw_request
@@ -123,3 +124,24 @@ def test_id_of_a_message_that_is_too_long_is_read_from_its_edges(
     response = too_long(start, end, 10).response
     assert (response.id, response.error.code) == (request_id, -32600)
     assert "the maximum is 10 bytes" in response.error.message
+
+
+@pytest.mark.parametrize("function", [parse_message, normalize_message])
+@pytest.mark.parametrize(
+    ("before", "after", "request_id"),
+    [
+        ('"jsonrpc":"2.0","id":7,"method":"ping","params":', "", 7),
+        ('"method":"ping","params":', ',"jsonrpc":"2.0","id":"a"', "a"),
+        ('"id":1.0,"params":', ',"method":"ping"', 1),
+        ('"id":"]","params":', "", "]"),
+        ('"params":', "", None),
+        ('"id":{},"params":', "", None),
+    ],
+)
+def test_too_many_elements_are_reported_with_the_id(
+    function: Callable[[bytes], object], before: str, after: str, request_id: object
+) -> None:
+    params = f'{{"id":8,"x":[{"[]," * MAX_ELEMENTS}{{"id":9}}]}}'
+    with pytest.raises(InvalidMessageError, match=f"more than {MAX_ELEMENTS} elements") as caught:
+        function(f"{{{before}{params}{after}}}".encode())
+    assert caught.value.response.id == request_id

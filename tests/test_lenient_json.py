@@ -1,4 +1,4 @@
-"""JSON that pydantic's parser rejects, and the limit on nesting."""
+"""JSON that pydantic's parser rejects, and the limits on nesting and elements."""
 
 from __future__ import annotations
 
@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customerio_track_mcp.lenient_json import MAX_DEPTH, NestedTooDeeplyError, empty_below, parse_json
+from customerio_track_mcp.lenient_json import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    NestedTooDeeplyError,
+    TooManyElementsError,
+    empty_below,
+    has_too_many_elements,
+    parse_json,
+)
 from tests.support.raw_messages import nested
 
 # Names and strings with everything that could be taken for structure.
@@ -81,3 +89,20 @@ def test_containers_below_a_depth_are_emptied(value: object, depth: int) -> None
 @given(TEXT, st.integers(0, 3))
 def test_emptying_what_is_not_json_does_not_fail(text: str, depth: int) -> None:
     empty_below(text, depth)
+
+
+@pytest.mark.parametrize("element", ["[]", "{}", '{"":0}', "0", '"\\","', '"[{,"'])
+def test_elements_are_limited_before_anything_is_parsed(element: str) -> None:
+    marks = element.count("[") + element.count("{") + 1 if element[0] != '"' else 1
+    most = MAX_ELEMENTS // marks
+    accepted, rejected = (f"[{','.join([element] * number)}]" for number in (most, most + 1))
+    assert not has_too_many_elements(accepted.encode())
+    parse_json(accepted)
+    assert has_too_many_elements(rejected.encode())
+    with pytest.raises(TooManyElementsError):
+        parse_json(rejected)
+
+
+@pytest.mark.parametrize("text", ['"a', '"\\', "\\", '"\ud800\xe9"'])
+def test_marks_in_strings_are_not_elements(text: str) -> None:
+    assert not has_too_many_elements(f'"{"," * MAX_ELEMENTS}{text}'.encode(errors="surrogatepass"))

@@ -17,7 +17,15 @@ from typing import Any, Final
 import mcp_types as types
 from pydantic import ConfigDict, ValidationError
 
-from customerio_track_mcp.lenient_json import MAX_DEPTH, NestedTooDeeplyError, depth_of, empty_below, parse_json
+from customerio_track_mcp.lenient_json import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    NestedTooDeeplyError,
+    depth_of,
+    empty_below,
+    has_too_many_elements,
+    parse_json,
+)
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -31,9 +39,10 @@ _MAX_LENGTH: Final = 256
 _MAX_BATCH_BYTES: Final = 2**16
 """A longer array is rejected without parsing it, so it may be invalid JSON."""
 
+_EDGE_BYTES: Final = 2**10  # of a message that is not parsed, in which its id is searched
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
-_ID: Final = rb'"id"\s*+:\s*+(?P<id>-?[0-9]+|' + _STRING + rb")\s*+"
+_ID: Final = rb'"id"\s*+:\s*+(?P<id>-?[0-9]+(?:\.[0-9]+)?|' + _STRING + rb")\s*+"
 # Before and after the id, clients write the version and the method. What precedes the last brace is a member of the
 # message, since that brace ends the message.
 _SHORT_MEMBERS: Final = rb'(?:"(?:jsonrpc|method)"\s*+:\s*+' + _STRING + rb"\s*+,\s*+)*+"
@@ -75,6 +84,7 @@ def parse_message(data: bytes) -> types.JSONRPCMessage:
         InvalidMessageError: it is not valid.
     """
     _reject_batch(data)
+    _reject_too_many_elements(data)
     return _parse_plain_request(data) or _parse_other(data)
 
 
@@ -85,6 +95,7 @@ def normalize_message(data: bytes) -> bytes:
         InvalidMessageError: it is not valid.
     """
     _reject_batch(data)
+    _reject_too_many_elements(data)
     if _parse_plain_request(data) is not None:
         return data
     message = _parse_other(data)
@@ -103,18 +114,31 @@ def too_long(start: bytes, end: bytes, max_bytes: int) -> InvalidMessageError:
         end: its last bytes.
         max_bytes: the maximum size of a message.
     """
+    text = f"Invalid request: the message is too long; the maximum is {max_bytes} bytes; send less in one call"
+    return InvalidMessageError(types.INVALID_REQUEST, text, _id_at_an_edge(start, end))
+
+
+def _id_at_an_edge(start: bytes, end: bytes) -> object:
+    """Return the id of a message that is not parsed, if it is at the start or at the end; else None."""
     found = _ID_AT_START.match(start.removeprefix(BYTE_ORDER_MARK)) or _ID_AT_END.search(end)
     try:
-        request_id = json.loads(found["id"]) if found else None
+        return _read_id(json.loads(found["id"])) if found else None
     except ValueError:
-        request_id = None
-    text = f"Invalid request: the message is too long; the maximum is {max_bytes} bytes; send less in one call"
-    return InvalidMessageError(types.INVALID_REQUEST, text, request_id)
+        return None
 
 
 def _reject_batch(data: bytes) -> None:
     if len(data) > _MAX_BATCH_BYTES and data.lstrip(BYTE_ORDER_MARK + b" \t\r\n").startswith(b"["):
         raise _not_an_object(is_array=True)
+
+
+def _reject_too_many_elements(data: bytes) -> None:
+    if has_too_many_elements(data):
+        text = (
+            f"Invalid request: the message contains more than {MAX_ELEMENTS} elements of arrays and objects, which is "
+            "the maximum; nothing was sent; pass less in one call"
+        )
+        raise InvalidMessageError(types.INVALID_REQUEST, text, _id_at_an_edge(data[:_EDGE_BYTES], data[-_EDGE_BYTES:]))
 
 
 def _not_an_object(*, is_array: bool) -> InvalidMessageError:

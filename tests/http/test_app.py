@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 
 import pytest
 
+from customerio_track_mcp.lenient_json import MAX_ELEMENTS
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.support.http_service import HEADERS, PING, call, payload_in, running_service
+from customerio_track_mcp.track import limits
+from tests.support.http_service import HEADERS, PING, call, connect, payload_in, read_until_closed, running_service
+from tests.support.raw_messages import LEGACY, MODERN, event, headers_of, raw_call
 
 
 async def test_body_over_the_limit_gets_413_before_it_is_complete(sandbox: RunningSandbox) -> None:
@@ -23,14 +27,71 @@ async def test_body_over_the_limit_gets_413_before_it_is_complete(sandbox: Runni
         assert (await http.post("/mcp", json=PING)).status_code == 200
 
 
-async def test_largest_call_that_the_track_api_accepts_is_served(sandbox: RunningSandbox) -> None:
-    attributes = {f"a{number}" + "ä" * 70: "ä" * 450 for number in range(298)}
+@pytest.mark.parametrize("as_string", [False, True])
+async def test_largest_call_that_the_track_api_accepts_is_served(sandbox: RunningSandbox, as_string: bool) -> None:
+    name = "ä" * (limits.ATTRIBUTE_NAME_BYTES // 2 - 2)
+    value = "ä" * (limits.ATTRIBUTE_VALUE_BYTES // 2)
+    attributes = {f"{name}{number:03}": value for number in range(limits.ATTRIBUTES_PER_CALL - 1)}
     async with running_service(sandbox.url) as http:
         arguments = {"customer_id": "1", "email": "ann@example.com", "attributes": attributes}
         # As many clients write JSON: each character beyond ASCII as an escape of six characters.
-        body = json.dumps(call("create_or_update_customer", **arguments))
-        response = await http.post("/mcp", content=body)
+        message = call("create_or_update_customer", **arguments)
+        if as_string:
+            message["params"]["arguments"] = json.dumps(arguments)
+        response = await http.post("/mcp", content=json.dumps(message))
     assert payload_in(response)["success"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "HTTP/1.1\r\nContent-Length: 4\r\nTransfer-Encoding: chunked",
+        "HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 0",
+        "HTTP/1.0\r\nTransfer-Encoding: chunked",
+    ],
+)
+@pytest.mark.parametrize("path", ["/mcp", "/healthz", "/unknown"])
+async def test_ambiguous_end_of_a_request_gets_400_and_closes_the_connection(
+    sandbox: RunningSandbox, head: str, path: str
+) -> None:
+    smuggled = "0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with running_service(sandbox.url) as http, await connect(http) as stream:
+        await stream.send(f"POST {path} {head}\r\nHost: localhost\r\n\r\n{smuggled}".encode())
+        response = await read_until_closed(stream)
+    assert response.startswith(b"HTTP/1.1 400")
+    assert response.count(b"HTTP/1.1") == 2  # the other is in the text
+    assert b"\r\nconnection: close\r\n" in response.lower()
+
+
+@pytest.mark.parametrize(
+    ("method", "status"), [("GET", 200), ("HEAD", 200), ("POST", 405), ("OPTIONS", 405), ("TRACE", 405), ("ODD", 405)]
+)
+async def test_metrics_can_be_read_only(sandbox: RunningSandbox, method: str, status: int) -> None:
+    async with running_service(sandbox.url) as http:
+        assert (await http.request(method, "/metrics")).status_code == status
+
+
+async def test_unknown_methods_are_not_logged(sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="customerio_track_mcp"):
+        async with running_service(sandbox.url) as http:
+            for method in ("PUT", "SECRET", "X" * 8000):
+                assert (await http.request(method, "/mcp")).status_code == 405
+    lines = [vars(record) for record in caplog.records if record.message == "request refused"]
+    assert [line["method"] for line in lines] == ["PUT", "other", "other"]
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+async def test_too_many_elements_get_400_with_the_id(sandbox: RunningSandbox, version: str) -> None:
+    arguments = event(data=f'{{"a":[{"[]," * MAX_ELEMENTS}0]}}')
+    async with running_service(sandbox.url) as http:
+        response = await http.post("/mcp", content=raw_call(version, arguments), headers=headers_of(version))
+        assert (response.status_code, response.json()["id"]) == (400, 2)
+        assert f"more than {MAX_ELEMENTS} elements" in response.json()["error"]["message"]
+        for as_string in (json.dumps(arguments), event(data=json.dumps(json.dumps(json.loads(arguments)["data"])))):
+            escaped = as_string.replace("[", "\\u005b")  # in a string in the message
+            response = await http.post("/mcp", content=raw_call(version, escaped), headers=headers_of(version))
+            assert f"more than {MAX_ELEMENTS} elements" in payload_in(response)["error"]
+    assert list(sandbox.workspace.events) == []
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.support.documents import HTTP_VARIABLES, VARIABLES
+from customerio_track_mcp.settings.http import HttpSettings
+from tests.support.documents import DEPLOY, HTTP_VARIABLES, VARIABLES, section
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -80,6 +82,24 @@ def test_container_runs_without_privileges() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert container()["resources"].keys() == {"requests", "limits"}
+
+
+def test_memory_follows_from_the_documented_sum_and_the_settings() -> None:
+    memory = section("### Memory", DEPLOY)
+    process, calls, bodies, connections, parsing = (int(mb) for mb in re.findall(r"\| (\d+) MB \|", memory))
+    settings = HttpSettings()
+    assert calls == round(settings.max_in_flight * 140_000 / 1e6)
+    assert bodies == round(settings.max_request_memory / 1e6)
+    assert connections == round(settings.max_connections * 80 * 1024 / 1e6)
+    total = process + calls + bodies + connections + parsing
+    assert f"The sum is {total} MB." in memory
+    resources = container()["resources"]
+    assert mebibytes(resources["requests"]["memory"]) * 1.048_576 >= process + calls + bodies
+    assert mebibytes(resources["limits"]["memory"]) * 1.048_576 >= 1.2 * total
+
+
+def mebibytes(quantity: str) -> int:
+    return int(quantity.removesuffix("Mi"))
 
 
 def test_compose_file_uses_known_settings_and_pinned_images() -> None:

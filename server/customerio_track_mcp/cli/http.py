@@ -19,7 +19,7 @@ from customerio_track_mcp.cli.upstream import open_upstream, startup_notifier
 from customerio_track_mcp.http.app import PATH
 from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.http.hostnames import accepted_hostnames, bracketed
-from customerio_track_mcp.http.server import SECONDS_TO_RESPOND
+from customerio_track_mcp.http.server import QUEUED_CONNECTIONS, SECONDS_TO_RESPOND
 from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
@@ -55,7 +55,7 @@ async def serve_http(options: HttpOptions, settings: HttpSettings) -> int:
     async with open_upstream(options, default_log_level="INFO") as upstream:
         family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
         try:
-            listener = socket.create_server((options.host, options.port), family=family, backlog=1024)
+            listener = socket.create_server((options.host, options.port), family=family, backlog=QUEUED_CONNECTIONS)
         except OSError as error:
             # `strerror` repeats the address in Python's notation.
             reason = os.strerror(error.errno) if error.errno else error

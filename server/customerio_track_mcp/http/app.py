@@ -16,12 +16,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from customerio_track_mcp.http.auth.authenticator import Authenticator
+from customerio_track_mcp.http.auth.scope_challenge import no_tool, tool_in_body, tool_in_headers
 from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE
 from customerio_track_mcp.http.health import Readiness, healthz, readyz
 from customerio_track_mcp.http.hostnames import transport_security
 from customerio_track_mcp.http.middleware.allowed_hosts import AllowedHostsMiddleware, LowercaseHostMiddleware
 from customerio_track_mcp.http.middleware.body_timeout import BodyTimeoutMiddleware
 from customerio_track_mcp.http.middleware.concurrency import ConcurrencyLimitMiddleware
+from customerio_track_mcp.http.middleware.framing import FramingMiddleware
+from customerio_track_mcp.http.middleware.memory_limit import MemoryLimitMiddleware
 from customerio_track_mcp.http.middleware.message_format import MessageFormatMiddleware
 from customerio_track_mcp.http.middleware.post_only import PostOnlyMiddleware
 from customerio_track_mcp.http.middleware.request_id import RequestIdMiddleware
@@ -70,22 +73,28 @@ def create_app(
         max_request_body_size=sys.maxsize,  # limited below; a normalized body may be longer than the one received
     )
 
-    every_route = [*_cors(settings)]
+    every_route = [Middleware(FramingMiddleware), *_cors(settings)]
     mcp_route = [
         Middleware(RequestIdMiddleware, metrics.refused, traced=traced),
         Middleware(PostOnlyMiddleware),
         Middleware(LowercaseHostMiddleware),
         *authenticator.require(),
+        *authenticator.challenge_scopes(tool_in_headers),
         Middleware(
             ConcurrencyLimitMiddleware, settings.max_in_flight, settings.max_in_flight_per_caller, metrics.in_flight
         ),
+        Middleware(MemoryLimitMiddleware, settings.max_request_memory, settings.max_request_memory_per_caller),
         Middleware(BodyTimeoutMiddleware, settings.body_timeout),
         Middleware(RequestBodyLimitMiddleware, settings.max_body_bytes),
         Middleware(MessageFormatMiddleware),
-        *authenticator.challenge_scopes(),
+        *authenticator.challenge_scopes(tool_in_body),
         # Then the SDK, which checks Host and Origin (`security`).
     ]
-    metrics_route = [*authenticator.require(METRICS_SCOPE), Middleware(AllowedHostsMiddleware, security)]
+    metrics_route = [
+        *authenticator.require(METRICS_SCOPE),
+        *authenticator.challenge_scopes(no_tool),
+        Middleware(AllowedHostsMiddleware, security),
+    ]
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -96,7 +105,7 @@ def create_app(
     app = Starlette(
         routes=[
             Route(PATH, StreamableHTTPASGIApp(sessions), middleware=mcp_route),
-            Route("/metrics", metrics.app(), middleware=metrics_route),
+            Route("/metrics", metrics.app(), methods=["GET"], middleware=metrics_route),  # and HEAD
             Route("/healthz", healthz),
             Route("/readyz", readyz(readiness)),
             *authenticator.metadata_routes,

@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from customerio_track_mcp.http.small_reads import SmallReadsH11Protocol
 
 
-def timeout_protocol(seconds: float) -> type[H11Protocol]:
+def timeout_protocol(seconds: float) -> type[SmallReadsH11Protocol]:
     """Return uvicorn's HTTP protocol class with these timeouts.
 
     It overrides internal methods of `H11Protocol` and reads its h11 connection state, since uvicorn has no option for
@@ -23,7 +24,7 @@ def timeout_protocol(seconds: float) -> type[H11Protocol]:
         seconds: for each of them.
     """
 
-    class TimeoutH11Protocol(H11Protocol):
+    class TimeoutH11Protocol(SmallReadsH11Protocol):
         _read_timer: asyncio.TimerHandle | None = None
         _write_timer: asyncio.TimerHandle | None = None
 

@@ -13,8 +13,13 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from customerio_track_mcp.http.client_timeouts import timeout_protocol
+from customerio_track_mcp.http.connection_limit import ACCEPTS_AT_ONCE, ConnectionLimit, logging_accept_failures
+from customerio_track_mcp.http.open_files import connections_within, raise_open_file_limit
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
+
+QUEUED_CONNECTIONS: Final = 1024
+"""Connections that the system keeps until they are accepted."""
 
 SECONDS_TO_RESPOND: Final = 3
 """For the responses to calls that were ended to reach their callers."""
@@ -28,6 +33,7 @@ async def serve(
     on_ready: Callable[[], None],
     drain: Callable[[], None],
     end_calls: Callable[[], None],
+    on_refused_connection: Callable[[], None] = lambda: None,
     signals: Callable[[], AsyncIterator[None]] = signals,
 ) -> None:
     """Serve until a signal arrives, then let the calls in flight finish.
@@ -39,15 +45,19 @@ async def serve(
     Args:
         app: what to serve.
         listener: a listening socket, which is detached and closed at the end.
-        settings: the drain delay, the grace period and the timeouts.
+        settings: the drain delay, the grace period, the timeouts and the maximum of connections.
         on_ready: called once requests are answered.
         drain: called at the first signal.
         end_calls: called to end the calls in flight.
+        on_refused_connection: called for each connection beyond the maximum.
         signals: yields for each signal; by default SIGTERM and SIGINT.
     """
+    max_connections = connections_within(raise_open_file_limit(), settings.max_connections)
+    protocol = timeout_protocol(settings.body_timeout)
     config = uvicorn.Config(
         app,
-        http=timeout_protocol(settings.body_timeout),
+        http=ConnectionLimit(protocol, max_connections, on_refused_connection),  # type: ignore[arg-type]
+        backlog=ACCEPTS_AT_ONCE,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -80,7 +90,7 @@ async def serve(
     # asyncio sets TCP_NODELAY on connections of a socket that knows its protocol, which one of `socket.create_server`
     # does not until it is opened again. Without it, the end of each response waits 40 ms for the client's ACK:
     # https://github.com/Kludex/uvicorn/issues/3149
-    with socket.socket(fileno=listener.detach()) as tcp_listener:
+    with socket.socket(fileno=listener.detach()) as tcp_listener, logging_accept_failures():
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(handle_signals)
             await server.serve(sockets=[tcp_listener])
@@ -108,6 +118,9 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        for listener in sockets or []:
+            # asyncio has used `ACCEPTS_AT_ONCE` for this too.
+            listener.listen(QUEUED_CONNECTIONS)
         self._on_ready()
 
     @contextmanager

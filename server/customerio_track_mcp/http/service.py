@@ -85,6 +85,7 @@ class Service:
                 on_ready=on_ready,
                 drain=readiness.drain,
                 end_calls=runtime.client.stop,
+                on_refused_connection=metrics.refused_connection,
                 signals=signals,
             )
 

@@ -101,6 +101,9 @@ class Metrics(Observer):
         self._refused = self._counter(
             "http_refused_requests", "Requests to the MCP endpoint that got an error status.", "status"
         )
+        self._refused_connections = self._counter(
+            "http_refused_connections", "Connections beyond the maximum, which were closed at once."
+        )
         self._in_flight = self._gauge("calls_in_flight", "Requests to the MCP endpoint in flight.")
         self._lost = self._gauge(
             "rate_budget_lost", "Processes that keep to their share because the shared rate limit is lost."
@@ -130,6 +133,10 @@ class Metrics(Observer):
     def refused(self, status: int) -> None:
         """Count a request that got an error status."""
         self._refused.labels(_status(status)).inc()
+
+    def refused_connection(self) -> None:
+        """Count a connection that was closed because there were too many."""
+        self._refused_connections.inc()
 
     def waited(self, seconds: float) -> None:
         """Record how long a request waited for the rate limit, in seconds."""

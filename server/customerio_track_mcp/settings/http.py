@@ -51,7 +51,7 @@ class HttpSettings(EnvironmentSettings):
         default=frozenset(), description="Origins of web pages that may call, for example https://app.example.com."
     )
     max_body_bytes: int = Field(
-        default=2_097_152, ge=1024, le=16_777_216, description="Maximum size of a request's body, in bytes."
+        default=1_310_720, ge=1024, le=16_777_216, description="Maximum size of a request's body, in bytes."
     )
     body_timeout: float = Field(
         default=10.0,
@@ -63,6 +63,21 @@ class HttpSettings(EnvironmentSettings):
     max_in_flight: int = Field(default=256, ge=1, description="Maximum concurrent calls per process.")
     max_in_flight_per_caller: int = Field(
         default=64, ge=1, description="Maximum concurrent calls of one caller per process."
+    )
+    max_request_memory: int = Field(
+        default=67_108_864,
+        ge=1_048_576,
+        description="Maximum estimated memory of concurrent calls per process, in bytes.",
+    )
+    max_request_memory_per_caller: int = Field(
+        default=33_554_432,
+        ge=1_048_576,
+        description="Maximum estimated memory of the concurrent calls of one caller per process, in bytes.",
+    )
+    max_connections: int = Field(
+        default=1024,
+        ge=1,
+        description="Maximum open connections per process; fewer if the limit on open files allows fewer.",
     )
     drain_delay: float = Field(
         default=0.0,

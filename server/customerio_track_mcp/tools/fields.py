@@ -12,7 +12,13 @@ from typing import Annotated, Any, Final
 from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from customerio_track_mcp.lenient_json import MAX_DEPTH, NestedTooDeeplyError, parse_json
+from customerio_track_mcp.lenient_json import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    NestedTooDeeplyError,
+    TooManyElementsError,
+    parse_json,
+)
 from customerio_track_mcp.track import NOT_SECONDS, EventType, IdType, limits, read_seconds, trim
 
 _MAX_EXACT: Final = 2**53
@@ -71,6 +77,8 @@ def _parse_if_json(value: object, name: str) -> object:
             value = parse_json(value)
         except NestedTooDeeplyError:
             raise _invalid(f"is nested too deeply; the maximum is {MAX_DEPTH} levels; flatten it") from None
+        except TooManyElementsError:
+            raise _invalid(f"contains more than {MAX_ELEMENTS} elements, which is the maximum") from None
         except ValueError:
             raise _invalid(f"must be {name}; the string is not valid JSON") from None
     return value

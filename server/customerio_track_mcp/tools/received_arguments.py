@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 
-from customerio_track_mcp.lenient_json import MAX_DEPTH, NestedTooDeeplyError, parse_json
+from customerio_track_mcp.lenient_json import (
+    MAX_DEPTH,
+    MAX_ELEMENTS,
+    NestedTooDeeplyError,
+    TooManyElementsError,
+    parse_json,
+)
 from customerio_track_mcp.track import InvalidArgumentsError, Problem
 
 _PARAMETER: Final = "arguments"
@@ -66,6 +72,8 @@ def _parse(text: str) -> object:
         parsed: object = parse_json(text)
     except NestedTooDeeplyError:
         problem = f"are nested too deeply; the maximum is {MAX_DEPTH} levels; flatten them"
+    except TooManyElementsError:
+        problem = f"contain more than {MAX_ELEMENTS} elements, which is the maximum; pass less in one call"
     except ValueError:
         problem = "must be a JSON object with the tool's parameters; the string is not valid JSON"
     else:

@@ -20,7 +20,7 @@ from starlette.types import Scope
 
 from customerio_track_mcp.http.auth.jwks import JwksCache
 from customerio_track_mcp.http.auth.jwt_verifier import JwtVerifier
-from customerio_track_mcp.http.auth.scope_challenge import ScopeChallengeMiddleware
+from customerio_track_mcp.http.auth.scope_challenge import NamedTool, ScopeChallengeMiddleware
 from customerio_track_mcp.http.auth.scopes import SCOPE_OF_TOOL, TOOL_SCOPES, tools_of
 from customerio_track_mcp.http.auth.static_tokens import StaticTokens
 from customerio_track_mcp.instrumentation.calls import Caller
@@ -84,11 +84,15 @@ class Authenticator:
             Middleware(RequireAuthMiddleware, list(scopes), self._metadata_url),
         ]
 
-    def challenge_scopes(self) -> list[Middleware]:
-        """Return the middleware, outermost first, that asks a JWT's client for the scopes that it lacks."""
+    def challenge_scopes(self, named_tool: NamedTool) -> list[Middleware]:
+        """Return the middleware, outermost first, that asks a JWT's client for the scopes that it lacks.
+
+        Those are the required scopes of the settings, and the scope of the tool that `named_tool` finds.
+        """
         if self._jwt is None:
             return []
-        return [Middleware(ScopeChallengeMiddleware, self._settings.required_scopes, self._metadata_url)]
+        required = self._settings.required_scopes
+        return [Middleware(ScopeChallengeMiddleware, required, self._metadata_url, named_tool)]
 
     def caller_of(self, context: ServerRequestContext[Any]) -> Caller:
         """Return who makes an MCP request that was received over HTTP."""

@@ -6,6 +6,7 @@ import logging
 import re
 import traceback
 from collections.abc import Callable
+from http import HTTPMethod
 from typing import Final
 
 from opentelemetry import context as otel
@@ -21,6 +22,7 @@ logger = logging.getLogger("customerio_track_mcp.http")
 
 _HEADER: Final = "X-Request-Id"
 _VALID_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_METHODS: Final = frozenset(HTTPMethod)
 _INTERNAL_ERROR: Final = {
     "jsonrpc": "2.0",
     "id": None,
@@ -60,7 +62,8 @@ class RequestIdMiddleware:
                 MutableHeaders(scope=message)[_HEADER] = request_id
                 if message["status"] >= 400:
                     self._on_refused(message["status"])
-                    fields = {"status": message["status"], "method": scope["method"], "request_id": request_id}
+                    method = scope["method"] if scope["method"] in _METHODS else "other"
+                    fields = {"status": message["status"], "method": method, "request_id": request_id}
                     logger.info("request refused", extra=fields)
             await send(message)
 
