@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import re
 import shlex
@@ -127,6 +128,20 @@ def test_the_client_guide_names_everything_public() -> None:
     assert [name for name in track.__all__ if f"`{name}`" not in CLIENT_GUIDE] == []
     rows = dict(re.findall(r"^\| `(\w+Error)` \| `(\w+)` \|", CLIENT_GUIDE, re.MULTILINE))
     assert rows == {error.__name__: error.code for error in concrete_error_classes()}
+
+
+def test_bounds_in_security_are_those_of_the_settings_and_modules() -> None:
+    table = section("## Bounds", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    rows = re.findall(r"^\| .+? \| ([\d .]+)\b[^|]* \| `([\w.]+)` \|$", table, re.MULTILINE)
+    assert len(rows) == table.count("` |\n")
+    variables = VARIABLES | HTTP_VARIABLES
+    for number, where in rows:
+        if where in variables:
+            value = variables[where].default
+        else:
+            module, _, constant = where.rpartition(".")
+            value = getattr(importlib.import_module(f"customerio_track_mcp.{module}"), constant)
+        assert float(number.replace(" ", "")) == value, where
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
