@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make. Everything else is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-PARALLEL := --numprocesses auto --dist loadgroup
+PARALLEL := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast check lint check-types format bench fuzz clean

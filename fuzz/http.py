@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from customerio_track_mcp.settings.http import HttpSettings
 from fuzz.checks import Checker, InvalidJsonError, parse, payload_of
 from fuzz.findings import Findings
 from fuzz.messages import Message
@@ -20,7 +21,7 @@ _HEADERS: Final = {"Accept": "application/json, text/event-stream", "Content-Typ
 _URL: Final = re.compile(rb'http://[^\s;)",]+')
 _ACCEPTED: Final = 202
 _TOO_LARGE: Final = 413
-_MAX_BODY_BYTES: Final = 1_310_720
+_MAX_BODY_BYTES: Final = HttpSettings.model_fields["max_body_bytes"].default
 
 
 async def fuzz_http(messages: Iterable[Message], list_tools: Message, findings: Findings, server: Server) -> None:

@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
 from customerio_track_mcp.track import Credentials, TrackClient
 from tests.support.clients import FAST_RETRIES
 from tests.support.scripted_server import ScriptedServer
+
+# On a busy machine, an example may take longer than hypothesis' 200 ms.
+settings.register_profile("without a deadline", deadline=None)
+settings.load_profile("without a deadline")
 
 
 @pytest.fixture

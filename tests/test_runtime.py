@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import anyio
 import pytest
 
@@ -55,6 +58,24 @@ async def test_invalid_storage_url_is_reported_without_its_password(url: str) ->
         async with open_rate_limiter(Upstream(settings, "http://127.0.0.1:1")):
             pass
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"])
+async def test_option_of_the_storage_url_that_names_no_file_is_reported(tmp_path: Path, option: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", tmp_path / "missing", tmp_path):
+        settings = Settings(api_key="site:key", rate_limit_storage=f"rediss://127.0.0.1:1?{option}={path}")
+        with pytest.raises(SettingsError, match=rf"; {option} must name a file$"):
+            async with open_rate_limiter(Upstream(settings, "http://127.0.0.1:1")):
+                pass
+
+
+@pytest.mark.parametrize("value", ["CERT_NONE", "None", "false"])
+async def test_requirement_for_certificates_that_redis_does_not_know_is_reported(value: str) -> None:
+    settings = Settings(api_key="site:key", rate_limit_storage=f"rediss://127.0.0.1:1?ssl_cert_reqs={value}")
+    with pytest.raises(SettingsError, match=r"; ssl_cert_reqs must be one of none, optional, required$"):
+        async with open_rate_limiter(Upstream(settings, "http://127.0.0.1:1")):
+            pass
 
 
 @pytest.mark.parametrize("password", ["secret/", "secret?x", "12?secret", "secret#x", "12#secret", "12?foo=secret@x"])

@@ -39,7 +39,9 @@ _MAX_LENGTH: Final = 256
 _MAX_BATCH_BYTES: Final = 2**16
 """A longer array is rejected without parsing it, so it may be invalid JSON."""
 
-_EDGE_BYTES: Final = 2**10  # of a message that is not parsed, in which its id is searched
+EDGE_BYTES: Final = 2**10
+"""Size of the start and of the end of a message that is not parsed, in which its id is searched."""
+
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 _STRING: Final = rb'"(?:[^"\\]|\\.)*+"'
 _ID: Final = rb'"id"\s*+:\s*+(?P<id>-?[0-9]+(?:\.[0-9]+)?|' + _STRING + rb")\s*+"
@@ -83,8 +85,7 @@ def parse_message(data: bytes) -> types.JSONRPCMessage:
     Raises:
         InvalidMessageError: it is not valid.
     """
-    _reject_batch(data)
-    _reject_too_many_elements(data)
+    _reject_costly(data)
     return _parse_plain_request(data) or _parse_other(data)
 
 
@@ -94,8 +95,7 @@ def normalize_message(data: bytes) -> bytes:
     Raises:
         InvalidMessageError: it is not valid.
     """
-    _reject_batch(data)
-    _reject_too_many_elements(data)
+    _reject_costly(data)
     if _parse_plain_request(data) is not None:
         return data
     message = _parse_other(data)
@@ -127,18 +127,16 @@ def _id_at_an_edge(start: bytes, end: bytes) -> object:
         return None
 
 
-def _reject_batch(data: bytes) -> None:
+def _reject_costly(data: bytes) -> None:
+    """Reject a message that would take too much time or memory to parse."""
     if len(data) > _MAX_BATCH_BYTES and data.lstrip(BYTE_ORDER_MARK + b" \t\r\n").startswith(b"["):
         raise _not_an_object(is_array=True)
-
-
-def _reject_too_many_elements(data: bytes) -> None:
     if has_too_many_elements(data):
         text = (
             f"Invalid request: the message contains more than {MAX_ELEMENTS} elements of arrays and objects, which is "
             "the maximum; nothing was sent; pass less in one call"
         )
-        raise InvalidMessageError(types.INVALID_REQUEST, text, _id_at_an_edge(data[:_EDGE_BYTES], data[-_EDGE_BYTES:]))
+        raise InvalidMessageError(types.INVALID_REQUEST, text, _id_at_an_edge(data[:EDGE_BYTES], data[-EDGE_BYTES:]))
 
 
 def _not_an_object(*, is_array: bool) -> InvalidMessageError:

@@ -18,7 +18,7 @@ from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp import __version__
 from customerio_track_mcp.instrumentation.calls import CallContext, Caller, CallRecord, OnCall, Outcome, calling
-from customerio_track_mcp.instrumentation.request_spans import RequestSpans
+from customerio_track_mcp.instrumentation.request_spans import RequestSpanMiddleware
 from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, explain, internal_error
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.tools.received_arguments import ToolCallContext, keep_arguments, read_arguments
@@ -82,7 +82,7 @@ def create_mcp_server(
         on_call_tool=call_tool,
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
-    server.middleware[:] = [RequestSpans(TOOLS), keep_arguments]
+    server.middleware[:] = [RequestSpanMiddleware(TOOLS), keep_arguments]
     return server
 
 

@@ -7,6 +7,10 @@ import logging
 from collections.abc import AsyncIterator
 
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp.lenient_json import MAX_ELEMENTS
 from customerio_track_mcp.sandbox import RunningSandbox
@@ -17,6 +21,7 @@ from tests.support.raw_messages import LEGACY, MODERN, event, headers_of, raw_ca
 
 async def test_body_over_the_limit_gets_413_before_it_is_complete(sandbox: RunningSandbox) -> None:
     async def chunks() -> AsyncIterator[bytes]:
+        yield b'{"jsonrpc":"2.0","id":5,"method":"ping",'
         for _ in range(100):
             yield b" " * 1024
 
@@ -24,7 +29,20 @@ async def test_body_over_the_limit_gets_413_before_it_is_complete(sandbox: Runni
         with_length = await http.post("/mcp", content=b" " * 5000)
         chunked = await http.post("/mcp", content=chunks())
         assert [with_length.status_code, chunked.status_code] == [413, 413]
+        errors = [with_length.json(), chunked.json()]
+        assert [error["id"] for error in errors] == [None, 5]
+        assert all("the maximum is 4096 bytes; send less in one call" in error["error"]["message"] for error in errors)
         assert (await http.post("/mcp", json=PING)).status_code == 200
+
+
+async def test_sdk_client_raises_the_message_about_a_body_over_the_limit(sandbox: RunningSandbox) -> None:
+    async with (
+        running_service(sandbox.url, max_body_bytes=4096) as http,
+        create_mcp_http_client() as http_client,
+        Client(streamable_http_client(f"{http.base_url}/mcp", http_client=http_client)) as client,
+    ):
+        with pytest.raises(MCPError, match="the maximum is 4096 bytes; send less in one call"):
+            await client.call_tool("send_event", {"customer_id": "1", "event_name": "a" * 5000})
 
 
 @pytest.mark.parametrize("as_string", [False, True])

@@ -6,11 +6,13 @@ import asyncio
 import gc
 import json
 import socket
+from contextlib import suppress
 
 import anyio
 import pytest
 from anyio import to_thread
 
+from customerio_track_mcp.http.small_reads import SmallReadsH11Protocol
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.http_service import (
     PING,
@@ -81,14 +83,11 @@ async def test_rest_of_a_request_that_got_a_response_is_not_awaited_for_long(
         assert (await http.post("/mcp", json=PING, headers=bearer(TOKEN))).status_code == 200
 
 
-def bytes_buffered_for(client: socket.socket) -> int:
-    """Return the size of the response that the service, which runs in this process, buffers for a client."""
-    transports = (item for item in gc.get_objects() if isinstance(item, asyncio.Transport))
-    return sum(
-        transport.get_write_buffer_size()
-        for transport in transports
-        if transport.get_extra_info("peername") == client.getsockname()
-    )
+def connections_of(client: socket.socket) -> list[asyncio.Transport]:
+    """Return the service's side, which is in this process, of the connection of a client."""
+    protocols = [item for item in gc.get_objects() if isinstance(item, SmallReadsH11Protocol)]
+    transports = [protocol.transport for protocol in protocols if protocol.transport is not None]
+    return [item for item in transports if item.get_extra_info("peername") == client.getsockname()]
 
 
 async def test_response_that_is_not_received_is_discarded(sandbox: RunningSandbox) -> None:
@@ -98,11 +97,20 @@ async def test_response_that_is_not_received_is_discarded(sandbox: RunningSandbo
         "POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         f"Accept: application/json, text/event-stream\r\nContent-Length: {len(body)}\r\n\r\n"
     )
-    async with running_service(sandbox.url, body_timeout=1) as http:
+    request = head.encode() + body
+
+    def send_many() -> None:
+        with socket.socket.dup(client) as copy, suppress(OSError):
+            copy.sendall(request * 1000)
+
+    async with running_service(sandbox.url, body_timeout=2) as http, anyio.create_task_group() as tasks:
         with socket.socket() as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(("127.0.0.1", http.base_url.port))
-            await to_thread.run_sync(client.sendall, (head.encode() + body) * 1000)
-            await wait_until(lambda: bytes_buffered_for(client) > 50_000)
-            await wait_until(lambda: bytes_buffered_for(client) == 0)
+            client.sendall(request)
+            await wait_until(lambda: connections_of(client) != [])
+            (connection,) = connections_of(client)
+            tasks.start_soon(to_thread.run_sync, send_many)
+            await wait_until(lambda: connection.get_write_buffer_size() > 50_000)
+            await wait_until(lambda: connection.get_write_buffer_size() == 0)
         assert (await http.post("/mcp", json=PING)).status_code == 200

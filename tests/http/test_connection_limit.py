@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -17,6 +18,8 @@ from tests.support.http_service import PING, connect, read_until_closed, running
 from tests.support.waiting import wait_until
 
 resource = pytest.importorskip("resource")
+
+HEALTHZ: Final = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @contextmanager
@@ -53,8 +56,9 @@ async def test_connections_beyond_the_maximum_are_closed_and_counted(
         async with AsyncExitStack() as stack:
             assert (await http.post("/mcp", json=PING)).status_code == 200
             for _ in range(4):
-                await stack.enter_async_context(await connect(http))
-            # More than are accepted at once, so that the ones above are counted.
+                client = await stack.enter_async_context(await connect(http))
+                await client.send(HEALTHZ)
+                await client.receive()  # so that it is counted before the next one is accepted
             for _ in range(20):
                 async with await connect(http) as refused:
                     assert await read_until_closed(refused) == b""
@@ -70,7 +74,6 @@ async def test_connections_beyond_the_maximum_are_closed_and_counted(
 async def test_accept_failures_are_logged_in_one_line(
     sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     async with running_service(sandbox.url) as http:
         clients = [socket.socket() for _ in range(20)]
         with no_more_open_files():
@@ -80,7 +83,7 @@ async def test_accept_failures_are_logged_in_one_line(
             await wait_until(lambda: "connections can't be accepted" in caplog.text)
         for client in clients:
             client.setblocking(True)
-            client.sendall(request)
+            client.sendall(HEALTHZ)
         await wait_until(lambda: responded(clients[-1]))
         for client in clients:
             client.close()

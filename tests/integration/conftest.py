@@ -12,13 +12,8 @@ collect_ignore_glob = ["*.py"] if sys.platform == "win32" else []
 
 FOLDER = Path(__file__).parent
 
-# Tests that share what is expensive to create: one process runs them.
-ONE_PROCESS = {"test_converters.py", "test_dockerfile.py"}
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if FOLDER in item.path.parents:
             item.add_marker(pytest.mark.integration)
-        if item.path.name in ONE_PROCESS:
-            item.add_marker(pytest.mark.xdist_group(item.path.name))

@@ -62,7 +62,7 @@ def test_sandbox_runs_alone_until_it_is_stopped(stop: signal.Signals) -> None:
         state_url = url_from_stderr(process, "sandbox Track API at") + "/_sandbox/state"
         assert httpx.get(state_url, trust_env=False).json()["people"] == []
         process.send_signal(stop)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_embedded_sandbox_avoids_a_port_in_use_and_its_url_is_in_the_instructions() -> None:
@@ -99,7 +99,7 @@ def test_page_is_opened_with_the_option_only(tmp_path: Path, arguments: list[str
             process.stdin.close()
         else:
             process.terminate()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
         assert process.stdout.read() == ""
     assert opened.exists() is open_page
     assert not open_page or opened.read_text() == url

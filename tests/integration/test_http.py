@@ -83,7 +83,7 @@ async def test_client_that_disconnects_cancels_its_call_and_the_attempt_is_logge
                     tasks.start_soon(client.call_tool, "send_event", {"customer_id": "1", "event_name": "bought"})
                     await scripted.received.wait()
                     scope.cancel()
-            with anyio.fail_after(10):
+            with anyio.fail_after(30):
                 await scripted.client_left.wait()
         log = await terminate(process)
     assert re.search(r"tool=send_event outcome=cancelled attempts=1 ms=[\d.]+ person=[0-9a-f]{16}", log)

@@ -418,5 +418,5 @@ async def test_call_is_canceled_by_any_form_of_its_id(scripted: ScriptedServer, 
         await scripted.received.wait()
         cancel = raw_request(version, "notifications/cancelled", None, '"requestId":2.0')
         assert await exchange(cancel, answers=0) == []
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await scripted.client_left.wait()

@@ -59,7 +59,7 @@ def test_what_is_kept_is_bounded_by_its_memory(shape: str) -> None:
 def test_people_are_bounded_by_their_memory() -> None:
     attributes = {f"attribute{number}": "v" * 990 for number in range(300)}
     with sandbox_with_growth() as (http, growth):
-        statuses = [http.put(f"/api/v1/customers/p{number}", json=attributes).status_code for number in range(600)]
+        statuses = [http.put(f"/api/v1/customers/p{number}", json=attributes).status_code for number in range(320)]
         refused = http.put("/api/v1/customers/new", json={})
     assert (statuses[0], statuses[-1], refused.status_code) == (200, 400, 400)
     assert "the sandbox is full" in refused.json()["meta"]["errors"][0]
@@ -89,7 +89,7 @@ async def test_more_idle_connections_than_descriptors_are_one_line_in_the_log() 
         with running("sandbox", "--port", "0") as process:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             url = url_from_stderr(process, "sandbox Track API at")
-            async with silent_clients(url, 300), httpx.AsyncClient(trust_env=False) as http:
+            async with silent_clients(url, 150), httpx.AsyncClient(trust_env=False) as http:
                 refused = await http.get(url)
                 assert (refused.status_code, "maximum number of connections" in refused.text) == (503, True)
             lines = (await terminate(process)).splitlines()

@@ -12,9 +12,11 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.sandbox.bounded_log import BoundedLog
+from customerio_track_mcp.sandbox.bounds import MAX_WATCHERS
 from customerio_track_mcp.sandbox.records import Event
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import Credentials, RetryPolicy, TrackClient
+from tests.support.raw_clients import received, silent_clients
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -297,3 +299,18 @@ async def test_page_reports_a_lost_connection(browser: Browser) -> None:
         await page.goto(sandbox.url)
         await expect(page.locator("#connection")).to_have_text("Live.")
     await expect(page.locator("#connection")).to_contain_text("Connection to the sandbox lost")
+
+
+async def test_page_that_was_refused_connects_when_another_is_closed(
+    browser: Browser, sandbox: RunningSandbox, tools: ToolHandlers
+) -> None:
+    await add_ann(tools)
+    page = await browser.new_page()
+    request = b"GET /_sandbox/changes HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with silent_clients(sandbox.url, MAX_WATCHERS, request) as pages:
+        for other in pages:
+            assert await received(other, 12) == b"HTTP/1.1 200"
+        await page.goto(sandbox.url)
+        await expect(page.locator("#connection")).to_contain_text("as many pages or connections as it may")
+    await expect(page.locator("#connection")).to_have_text("Live.")
+    await expect(page.locator("#people li summary")).to_have_count(1)

@@ -77,7 +77,7 @@ def test_signal_ends_a_server_that_starts(
     assert "listening on" not in completed.stderr
 
 
-def test_worker_ends_the_service_if_it_is_too_young_to_ignore_sigterm(tmp_path: Path) -> None:
+def test_worker_that_does_not_ignore_sigterm_yet_ends_the_service(tmp_path: Path) -> None:
     """A service manager may signal every process of the service."""
     completed = run(*WORKERS, env=signaled(tmp_path, "customerio_track_mcp.cli.options", signal.SIGTERM, WORKER))
     assert completed.returncode == 0

@@ -149,7 +149,7 @@ async def test_signal_ends_the_server_during_a_read_and_a_call(scripted: Scripte
         process.stdin.flush()
         await scripted.received.wait()
         process.send_signal(stop)
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await scripted.client_left.wait()
             assert await anyio.to_thread.run_sync(process.wait) == 0
 
@@ -192,10 +192,10 @@ async def test_canceled_call_is_canceled_upstream_and_does_not_delay_the_end(
             cancel = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request_id}}
             process.stdin.write(lines(cancel))
         process.stdin.flush()
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             await scripted.client_left.wait()
         process.stdin.close()
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             assert await anyio.to_thread.run_sync(process.wait) == 0
 
 
@@ -207,7 +207,7 @@ async def test_server_ends_without_a_traceback_if_the_host_closes_stdout(scripte
         process.stdout.close()
         process.stdin.write(lines(*HANDSHAKE, EVENT))
         process.stdin.flush()
-        with anyio.fail_after(10):
+        with anyio.fail_after(30):
             assert await anyio.to_thread.run_sync(process.wait) == 0
         output = process.stderr.read()
     assert "the host closed standard output" in output
@@ -299,11 +299,11 @@ async def test_a_line_that_is_too_long_gets_an_error_with_its_id(request_id: str
         before_it = psutil.Process(process.pid).memory_info().rss
         process.stdin.write(message)
         process.stdin.flush()
-        answer = json.loads(await anyio.to_thread.run_sync(process.stdout.readline))
+        response = json.loads(await anyio.to_thread.run_sync(process.stdout.readline))
         grown = psutil.Process(process.pid).memory_info().rss - before_it
         output, errors = await anyio.to_thread.run_sync(process.communicate, lines(EVENT | {"method": "tools/list"}))
-    assert (answer["id"], answer["error"]["code"]) == (json.loads(request_id), -32600)
-    assert "the message is too long; the maximum is 2097152 bytes" in answer["error"]["message"]
+    assert (response["id"], response["error"]["code"]) == (json.loads(request_id), -32600)
+    assert "the message is too long; the maximum is 2097152 bytes" in response["error"]["message"]
     assert grown < 10_000_000
     assert len(responses_by_id(output)[2]["result"]["tools"]) == 3
     assert errors == ""

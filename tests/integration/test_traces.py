@@ -20,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from tests.support.http_service import HEADERS, PING, call, payload_in
 from tests.support.process import environment, exit_status, run, running, stdio_parameters, url_from_stderr
-from tests.support.scripted_server import ScriptedServer, close, hang, respond
+from tests.support.scripted_server import Flood, ScriptedServer, close, hang, respond
 from tests.support.web_app import serve_app
 
 TRACE_ID: Final = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -205,6 +205,20 @@ async def test_collector_that_does_not_respond_does_not_delay_shutdown(
             with anyio.fail_after(30):
                 assert await to_thread.run_sync(process.wait, abandon_on_cancel=True) == 0
         assert hanging.requests
+
+
+async def test_endless_response_of_a_collector_is_not_received(scripted: ScriptedServer) -> None:
+    flood = Flood(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 65_536)
+    async with ScriptedServer() as collector:
+        collector.acts = [flood]
+        parameters = stdio_parameters(track_url=scripted.url, api_key="site:key")
+        assert parameters.env is not None
+        parameters.env |= {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "10"}
+        async with Client(parameters) as client:
+            await client.list_tools()
+            with anyio.fail_after(20):
+                await collector.client_left.wait()
+    assert flood.sent < 24_000_000  # what the buffers of the operating system take
 
 
 @pytest.mark.parametrize(

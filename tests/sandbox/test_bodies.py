@@ -35,13 +35,13 @@ async def test_endless_body_is_rejected_and_the_connection_closed(sandbox: Runni
     head = b"Host: localhost\r\n" + AUTHORIZATION + b"Transfer-Encoding: chunked\r\n\r\n"
     writer.write(method + b" " + path.encode() + b" HTTP/1.1\r\n" + head)
 
-    async def send_for_ever() -> None:
+    async def send_endlessly() -> None:
         while True:
             writer.write(b"10000\r\n" + b"x" * 0x10000 + b"\r\n")
             await writer.drain()
 
     async with asyncio.timeout(30):
-        sending = asyncio.create_task(send_for_ever())
+        sending = asyncio.create_task(send_endlessly())
         assert b" 413 " in await reader.readline()
         with pytest.raises(ConnectionError):
             await sending
@@ -55,7 +55,7 @@ async def test_compressed_body_counts_as_what_it_becomes(http: httpx.AsyncClient
     assert response.status_code == 413
 
 
-async def test_a_few_large_bodies_at_a_time_are_read_and_small_ones_do_not_wait(http: httpx.AsyncClient) -> None:
+async def test_small_bodies_do_not_wait_for_large_ones(http: httpx.AsyncClient) -> None:
     head = b"PUT /api/v1/customers/1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n" + AUTHORIZATION + b"\r\n"
     clients = [await asyncio.open_connection("127.0.0.1", http.base_url.port) for _ in range(30)]
     sends: list[asyncio.Task[None]] = []

@@ -139,10 +139,10 @@ def test_memory_of_people_is_limited() -> None:
 def test_a_person_has_at_most_300_attributes(people: People) -> None:
     first = {f"a{number}": number for number in range(299)}
     ann = people.identify("1", first)
-    assert People.not_stored(ann, first) == []
+    assert People.attributes_beyond_maximum(ann, first) == []
     more: dict[str, object] = {"plan": "free", "email": "ann@example.com", "new": 1, "empty": "", "a0": "changed"}
     people.identify("1", more)
-    assert People.not_stored(ann, more) == ["new"]
+    assert People.attributes_beyond_maximum(ann, more) == ["new"]
     assert (len(ann.attributes), ann.attributes["plan"], ann.attributes["a0"]) == (300, "free", "changed")
     people.identify("1", {"a1": None})
     people.identify("1", {"new": 1})

@@ -13,6 +13,7 @@ from customerio_track_mcp.settings.http import HttpSettings
     [
         ({"issuer": "https://a.example"}, "and CUSTOMERIO_HTTP_JWKS_URL must be set together"),
         ({"issuer": "https://a.example", "jwks_url": "https://a.example/k"}, "HTTP_PUBLIC_URL must be set"),
+        ({"worker_timeout": "0.5"}, "CUSTOMERIO_HTTP_WORKER_TIMEOUT: Input should be greater than or equal to 1"),
         ({"audience": "x"}, "have no effect without CUSTOMERIO_HTTP_ISSUER"),
         ({"jwks_url": "http://a.example/k"}, "CUSTOMERIO_HTTP_JWKS_URL: must start with https://"),
         ({"issuer": "ftp://a.example"}, "CUSTOMERIO_HTTP_ISSUER: must start with https://"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,7 @@ def test_the_size_is_bounded_if_it_is_not_known() -> None:
         read_text_file(WITHOUT_SIZE)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 def test_a_fifo_that_takes_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     with open(tmp_path / "fifo", "rb", opener=open_without_waiting) as file:

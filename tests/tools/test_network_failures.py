@@ -75,15 +75,15 @@ async def test_confirmation_of_something_in_between(scripted: ScriptedServer) ->
     assert "CUSTOMERIO_TRACK_URL" in await line_of_check(scripted.url)
 
 
-@pytest.mark.parametrize("status", [403, 407])
+@pytest.mark.parametrize(("status", "phrase"), [(403, "Forbidden"), (407, "Proxy Authentication Required")])
 async def test_proxy_that_refuses_to_connect(
-    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch, status: int
+    scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch, status: int, phrase: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", scripted.url.replace("://", "://user:SECRET@"))
     scripted.acts = [respond(status, "")] * 4
     url = "https://track.customer.invalid"
     for text in [*await errors_of_tools(url, "proxy_refused"), await line_of_check(url)]:
-        assert f"The proxy refused to connect to the Track API ({status} Scripted)." in text
+        assert f"The proxy refused to connect to the Track API ({status} {phrase})." in text
         assert "HTTPS_PROXY" in text
         assert "NO_PROXY" in text
         assert text.endswith(RETRYING_WILL_NOT_HELP)

@@ -14,11 +14,13 @@ from customerio_track_mcp.track import InvalidArgumentsError
 
 TEXT = st.text(st.characters(exclude_categories=[]))  # lone surrogates too
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | TEXT, lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner)
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXT, inner),
+    max_leaves=20,
 )
 
 
-@given(st.dictionaries(TEXT, JSON), st.integers(0, 3))
+@given(st.dictionaries(TEXT, JSON, max_size=3), st.integers(0, 3))
 def test_an_object_is_read_however_often_it_was_encoded(arguments: dict[str, Any], times: int) -> None:
     encoded: Any = arguments
     for _ in range(times):

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from mcp.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
-from mcp.server.transport_security import RequestBodyLimitMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -21,6 +20,7 @@ from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE
 from customerio_track_mcp.http.health import Readiness, healthz, readyz
 from customerio_track_mcp.http.hostnames import transport_security
 from customerio_track_mcp.http.middleware.allowed_hosts import AllowedHostsMiddleware, LowercaseHostMiddleware
+from customerio_track_mcp.http.middleware.body_limit import BodyLimitMiddleware
 from customerio_track_mcp.http.middleware.body_timeout import BodyTimeoutMiddleware
 from customerio_track_mcp.http.middleware.concurrency import ConcurrencyLimitMiddleware
 from customerio_track_mcp.http.middleware.framing import FramingMiddleware
@@ -85,7 +85,7 @@ def create_app(
         ),
         Middleware(MemoryLimitMiddleware, settings.max_request_memory, settings.max_request_memory_per_caller),
         Middleware(BodyTimeoutMiddleware, settings.body_timeout),
-        Middleware(RequestBodyLimitMiddleware, settings.max_body_bytes),
+        Middleware(BodyLimitMiddleware, settings.max_body_bytes),
         Middleware(MessageFormatMiddleware),
         *authenticator.challenge_scopes(tool_in_body),
         # Then the SDK, which checks Host and Origin (`security`).

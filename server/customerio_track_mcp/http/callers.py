@@ -1,4 +1,4 @@
-"""Who a request's share of the limits is counted for, and the response to a request beyond them."""
+"""Limits per caller: who a request counts for, and the response to a request beyond a limit."""
 
 from __future__ import annotations
 

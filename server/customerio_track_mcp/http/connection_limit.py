@@ -13,11 +13,11 @@ from customerio_track_mcp.http.periodic_count import PeriodicCount
 logger = logging.getLogger("customerio_track_mcp.http")
 
 ACCEPTS_AT_ONCE: Final = 16
-"""Connections that asyncio accepts before it does anything else. If it cannot, it fails as often each second."""
+"""Connections that asyncio accepts in one step. Without a free descriptor, it fails as often, and again each second."""
 
 _LOG_SECONDS: Final = 10
 _ACCEPT_FAILED: Final = "socket.accept() out of system resource"
-"""The message with which asyncio reports that a connection cannot be accepted. It has no other sign of it."""
+"""asyncio's message if a connection cannot be accepted; the context that it passes contains nothing else to go by."""
 
 
 class ConnectionLimit:
@@ -58,9 +58,9 @@ class _RefusedConnection(asyncio.Protocol):
 
 @contextmanager
 def logging_accept_failures() -> Iterator[None]:
-    """Log the connections that cannot be accepted in one line per some seconds, instead of a traceback for each.
+    """Log how many connections cannot be accepted, in one line per ten seconds, instead of a traceback for each.
 
-    There are such if something else has taken the system's descriptors or memory.
+    It happens if something else has taken the system's descriptors or memory.
     """
     loop = asyncio.get_running_loop()
     failures = PeriodicCount(

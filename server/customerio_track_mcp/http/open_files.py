@@ -6,12 +6,12 @@ import sys
 from typing import Final
 
 MAX_OPEN_FILES: Final = 65_536
-"""To which the soft limit is raised at most. The hard limit may be a billion, and more is of no use to a process of
-which `CUSTOMERIO_HTTP_MAX_CONNECTIONS` are expected to be thousands."""
+"""The soft limit is not raised above this number: the hard limit may be a billion, and
+`CUSTOMERIO_HTTP_MAX_CONNECTIONS` is expected to be thousands."""
 
 RESERVED: Final = 192
-"""For everything but callers' connections: 64 to the Track API, 64 to the sandbox if it runs in this process, and the
-rest for Redis, traces, files, and connections that are about to be refused."""
+"""Descriptors for everything but callers' connections: 64 to the Track API, 64 more if that is a sandbox in this
+process, and the rest for Redis, traces, files, and connections that are about to be refused."""
 
 
 def raise_open_file_limit() -> int:

@@ -1,4 +1,4 @@
-"""Report what happens often as a number, once in a while."""
+"""Report frequent events as a number, once per period."""
 
 from __future__ import annotations
 

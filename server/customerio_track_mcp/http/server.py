@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
 import anyio
@@ -15,14 +17,19 @@ from starlette.types import ASGIApp
 from customerio_track_mcp.http.client_timeouts import timeout_protocol
 from customerio_track_mcp.http.connection_limit import ACCEPTS_AT_ONCE, ConnectionLimit, logging_accept_failures
 from customerio_track_mcp.http.open_files import connections_within, raise_open_file_limit
+from customerio_track_mcp.http.periodic_count import PeriodicCount
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
+
+logger = logging.getLogger("customerio_track_mcp.http")
 
 QUEUED_CONNECTIONS: Final = 1024
 """Connections that the system keeps until they are accepted."""
 
 SECONDS_TO_RESPOND: Final = 3
 """For the responses to calls that were ended to reach their callers."""
+
+_LOG_SECONDS: Final = 10
 
 
 async def serve(
@@ -53,7 +60,10 @@ async def serve(
         signals: yields for each signal; by default SIGTERM and SIGINT.
     """
     max_connections = connections_within(raise_open_file_limit(), settings.max_connections)
-    protocol = timeout_protocol(settings.body_timeout)
+    invalid = PeriodicCount(
+        _LOG_SECONDS, lambda number: logger.warning("invalid HTTP requests", extra={"requests": number})
+    )
+    protocol = partial(timeout_protocol(settings.body_timeout), invalid.add)
     config = uvicorn.Config(
         app,
         http=ConnectionLimit(protocol, max_connections, on_refused_connection),  # type: ignore[arg-type]

@@ -144,7 +144,7 @@ class Supervisor:
         elif started.is_set():
             logger.error("a worker died; another takes its place", extra={"status": status})
         elif status in (-signal.SIGTERM, -signal.SIGINT):
-            # A service manager signals every process of the service, and this one was too young to ignore it.
+            # A service manager may signal every process of the service; this worker did not ignore signals yet.
             await self._give_up(0)
         else:
             logger.error("a worker can't start", extra={"status": status})

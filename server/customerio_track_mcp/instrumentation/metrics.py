@@ -56,7 +56,7 @@ class Metrics(Observer):
 
         Raises:
             OSError: the workers' directory was deleted, and cannot be created again.
-        ValueError: the directory that the environment names was deleted.
+            ValueError: the directory that the environment names was deleted.
         """
         if DIRECTORY_VARIABLE not in os.environ:
             return self._registry
@@ -67,7 +67,11 @@ class Metrics(Observer):
         return registry
 
     def _restore(self, directory: MetricsDirectory) -> None:
-        """Count from zero if the directory or a file in it was deleted: what is written to such a file is lost."""
+        """Count from zero if the directory or a file in it was deleted: what is written to such a file is lost.
+
+        prometheus_client has no public function that opens its files again. This replaces the class of its values,
+        and can go when there is one.
+        """
         if directory.is_lost():
             directory.recreate()
             self._in_files.close_all_files()

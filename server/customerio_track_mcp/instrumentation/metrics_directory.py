@@ -19,7 +19,7 @@ if sys.platform != "win32":
     import fcntl
 
 DIRECTORY_PREFIX: Final = "customerio-track-mcp-metrics-"
-"""How the names of these directories begin."""
+"""The beginning of the names of these directories."""
 
 _SUFFIX: Final = ".db"
 _MAX_ATTEMPTS: Final = 10
@@ -69,7 +69,7 @@ class MetricsDirectory:
                 self.path.mkdir(mode=0o700)
             with suppress(FileNotFoundError):
                 return _locked(self.path, fcntl.LOCK_SH)
-        raise FileNotFoundError(f"{self.path} is deleted again and again")
+        raise FileNotFoundError(f"{self.path} keeps being deleted")
 
 
 @contextmanager

@@ -24,7 +24,7 @@ _METHODS: Final = SPEC_CLIENT_METHODS | SPEC_CLIENT_NOTIFICATION_METHODS
 _UNKNOWN: Final = "unknown"
 
 
-class RequestSpans:
+class RequestSpanMiddleware:
     """Creates a span for each request and each notification, with the attributes of the semantic conventions for MCP.
 
     The id of a request is not among them: it is whatever the caller writes. This is a middleware of the SDK's server,
@@ -72,8 +72,6 @@ class RequestSpans:
             match result:
                 case CallToolResult(is_error=True) | {"isError": True}:
                     _fail(span, "tool_error")
-                case _:
-                    pass
             return result
 
 

@@ -64,6 +64,8 @@ def _provider() -> TracerProvider:
         from opentelemetry.sdk.resources import SERVICE_NAME, Resource
         from opentelemetry.sdk.trace import SpanLimits, TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+        from customerio_track_mcp.instrumentation.collector_session import collector_session
     except ImportError:
         raise SettingsError(
             ["OTEL_EXPORTER_OTLP_ENDPOINT is set, but the exporter is not installed: install the extra 'otel'"]
@@ -74,7 +76,7 @@ def _provider() -> TracerProvider:
         is_limited = os.environ.get("OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
         limits = SpanLimits(max_attribute_length=None if is_limited else _MAX_ATTRIBUTE_CHARACTERS)
         provider = TracerProvider(resource=resource, span_limits=limits, shutdown_on_exit=False)
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(session=collector_session())))
     except ValueError as error:
         raise SettingsError([f"an OpenTelemetry variable is invalid: {error}"]) from None
     return provider

@@ -1,4 +1,4 @@
-"""What the sandbox keeps, accepts and waits for at most. docs/sandbox.md lists these numbers.
+"""Bounds on what the sandbox keeps, accepts and waits for. docs/sandbox.md lists these numbers.
 
 The vendor's limits on data are in `drop_rules`.
 """
@@ -17,13 +17,13 @@ MAX_QUEUED_BYTES: Final = 8 * 2**20
 """Changes that a page has not read yet. A page further behind is disconnected; it reconnects and gets the state."""
 
 IDLE_SECONDS: Final = 75
-"""For a request's head, and between two requests of a connection. Pools of clients keep connections for less."""
+"""Time for a request's head, and between two requests of a connection. Clients' pools keep connections for less."""
 BODY_SECONDS: Final = 30
-"""For a request's body."""
+"""Time for a request's body."""
 LINGER_SECONDS: Final = 1
-"""For the rest of a body that is not read, before the connection is closed."""
+"""Time for the rest of a body that is not read, before the connection is closed."""
 SEND_SECONDS: Final = 60
-"""For a client to receive the complete state, and for any client that receives nothing at all."""
+"""Time for a client to receive the complete state, and for any client to receive something."""
 
 MAX_BODY_BYTES: Final = 2 * 2**20
 """A valid request has at most 300 attributes of 1150 bytes, which escapes in JSON can make three times as long."""

@@ -13,7 +13,7 @@ from customerio_track_mcp.sandbox.json_values import compact
 
 _MAX_IDENTIFIER_BYTES: Final = 150
 MAX_ATTRIBUTES: Final = 300
-"""Of one identify call, and of one person."""
+"""Maximum attributes of one identify call, and of one person."""
 _MAX_ATTRIBUTE_NAME_BYTES: Final = 150
 _MAX_ATTRIBUTE_VALUE_BYTES: Final = 1000
 _MAX_EVENT_NAME_BYTES: Final = 100

@@ -124,7 +124,7 @@ class People:
         return person
 
     @staticmethod
-    def not_stored(person: Person, body: Mapping[str, object]) -> list[str]:
+    def attributes_beyond_maximum(person: Person, body: Mapping[str, object]) -> list[str]:
         """Return the attributes in `body` that were dropped, since the person already had as many as it may have."""
         return [name for name, value in body.items() if _is_value(name, value) and name not in person.attributes]
 

@@ -116,7 +116,7 @@ class WorkspaceState:
             return
         except FullError as error:
             raise BadRequestError(str(error)) from None
-        for name in self.people.not_stored(person, attributes):
+        for name in self.people.attributes_beyond_maximum(person, attributes):
             full = f"the person already has {MAX_ATTRIBUTES} attributes, the maximum"
             self._drop("identify", identifier, f"attribute {name[:150]!r}", full)
         self._notify_person(person)

@@ -97,7 +97,7 @@ class Storage:
         if found:
             with closing(sqlite3.connect(":memory:")) as empty:
                 _create_tables(empty)
-                # Views and triggers of a tampered file could run for ever.
+                # Views and triggers of a tampered file could run forever.
                 if (application_id, version, found) != (_APPLICATION_ID, _VERSION, _schema(empty)):
                     raise _error(sqlite3.SQLITE_NOTADB)
         # Two sandboxes would assign the same cio_ids and overwrite each other's records.
@@ -171,7 +171,7 @@ class Storage:
 
 
 def reason_of(error: sqlite3.Error) -> str:
-    """Return why SQLite failed and what to do, in words of the person who passed the file."""
+    """Return why SQLite failed and what the operator can do."""
     code = getattr(error, "sqlite_errorcode", None)
     if code is None:  # raised by Python's module: a text that is not UTF-8
         return _REASONS[sqlite3.SQLITE_CORRUPT]

@@ -9,7 +9,6 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
-from contextvars import ContextVar
 from hmac import compare_digest
 from typing import Final
 
@@ -38,8 +37,8 @@ _RECORD_BYTES: Final = 200
 """Memory of a logged request in addition to its path and its body."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """The value of `SO_LINGER` that makes closing a socket send a TCP reset."""
-_body: Final[ContextVar[bytes]] = ContextVar("body")
-"""The body of the request that this task serves, until an operation takes it."""
+_BODY: Final = web.RequestKey("body", bytes)
+"""The body of a request, until an operation takes it."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -83,7 +82,7 @@ class TrackApi:
             return web.json_response(_error(str(error)), status=error.status)
         body = content.decode(errors="replace")
         logged_body = body if len(body) <= MAX_LOGGED_BODY_CHARACTERS else None
-        _body.set(content)
+        request[_BODY] = content
         fault = self._faults.pop() if self._is_authorized(request) else None
         key = (request.method, request.raw_path, hash(body))
         del content, body  # a delayed response must not keep them
@@ -164,15 +163,15 @@ class TrackApi:
             return web.json_response(_error(error.reason), status=error.status)
 
     async def _identify(self, request: web.Request) -> web.Response:
-        self._workspace.identify(request.match_info["identifier"], _json_object())
+        self._workspace.identify(request.match_info["identifier"], _json_object(request))
         return web.json_response({})
 
     async def _track(self, request: web.Request) -> web.Response:
-        self._workspace.track(request.match_info["identifier"], _json_object())
+        self._workspace.track(request.match_info["identifier"], _json_object(request))
         return web.json_response({})
 
     async def _add_to_segment(self, request: web.Request) -> web.Response:
-        ids = _json_object().get("ids")
+        ids = _json_object(request).get("ids")
         id_type = request.query.get("id_type", "id")
         self._workspace.add_to_segment(request.match_info["segment_id"], ids, id_type)
         return web.json_response({})
@@ -183,9 +182,9 @@ class TrackApi:
         return web.json_response({"url": f"https://{hostname}", "region": self._region, "environment_id": 1})
 
 
-def _json_object() -> dict[str, object]:
-    content = _body.get()
-    _body.set(b"")
+def _json_object(request: web.Request) -> dict[str, object]:
+    content = request[_BODY]
+    del request[_BODY]
     try:
         return parse_object(content)
     except ValueError as error:

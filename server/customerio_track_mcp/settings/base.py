@@ -11,12 +11,12 @@ import os
 from pathlib import Path
 from typing import Any, Self
 
-import pydantic_settings
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
+from customerio_track_mcp.settings.secret_files import SecretFileError, read_secret_files
 
 
 class SettingsError(Exception):
@@ -51,15 +51,14 @@ class EnvironmentSettings(BaseSettings):
         Raises:
             SettingsError: with one line for each invalid setting.
         """
-        secrets = Path(os.environ.get("CUSTOMERIO_SECRETS_DIR") or "/run/secrets")
         try:
-            return cls(_secrets_dir=secrets if secrets.is_dir() else None, **overrides)
+            return cls(**overrides)
         except ValidationError as error:
             raise SettingsError([cls._line(detail) for detail in error.errors()]) from None
         except EnvFileError as error:
             raise SettingsError([f"{ENV_FILE_VARIABLE}: {error}"]) from None
-        except (pydantic_settings.SettingsError, UnicodeError, OSError):
-            raise SettingsError([cls._unreadable_secret(secrets)]) from None
+        except SecretFileError as error:
+            raise SettingsError([str(error)]) from None
 
     def with_defaults(self, **defaults: Any) -> Self:
         """Return the settings with these values for those that are not set anywhere."""
@@ -83,12 +82,12 @@ class EnvironmentSettings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where values come from, by precedence; called by pydantic-settings.
 
-        Its own source for env files passes over a file that it cannot find and lines that it cannot parse, and waits
-        for a FIFO.
+        Its own sources for files ignore a file that they cannot find or that is not a regular one, and read a file of
+        any size; the one for env files ignores lines that it cannot parse, too, and waits for a FIFO.
         """
-        del dotenv_settings
-        from_file = InitSettingsSource(settings_cls, cls._values_in_env_file())
-        return init_settings, env_settings, from_file, file_secret_settings
+        del dotenv_settings, file_secret_settings
+        files = (cls._values_in_env_file(), cls._values_in_secret_files())
+        return init_settings, env_settings, *(InitSettingsSource(settings_cls, values) for values in files)
 
     @classmethod
     def _values_in_env_file(cls) -> dict[str, Any]:
@@ -100,18 +99,10 @@ class EnvironmentSettings(BaseSettings):
         return {field: value for field, value in values.items() if value}
 
     @classmethod
-    def _unreadable_secret(cls, directory: Path) -> str:
-        """Return which secret file cannot be read."""
-        path = directory
-        try:
-            for path in directory.iterdir():
-                if path.is_file() and path.name.upper() in map(cls.variable, cls.model_fields):
-                    path.read_text(encoding="utf-8")
-        except UnicodeError:
-            return f"{path} cannot be read as UTF-8 text"
-        except OSError as error:
-            return f"{path} cannot be read: {error.strerror}"
-        return f"the secret files in {directory} cannot be read"
+    def _values_in_secret_files(cls) -> dict[str, Any]:
+        fields = {cls.variable(field): field for field in cls.model_fields}
+        directory = Path(os.environ.get("CUSTOMERIO_SECRETS_DIR") or "/run/secrets")
+        return {fields[variable]: value for variable, value in read_secret_files(directory, fields).items()}
 
     @classmethod
     def _line(cls, detail: ErrorDetails) -> str:

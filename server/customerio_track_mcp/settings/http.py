@@ -95,7 +95,7 @@ class HttpSettings(EnvironmentSettings):
     )
     worker_timeout: float = Field(
         default=30.0,
-        gt=0,
+        ge=1,
         le=600,
         allow_inf_nan=False,
         description="Seconds after which a worker whose event loop does not run is replaced (--workers).",

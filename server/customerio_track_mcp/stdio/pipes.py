@@ -22,6 +22,8 @@ from typing import Final
 
 import anyio
 
+from customerio_track_mcp.jsonrpc import EDGE_BYTES
+
 logger = logging.getLogger("customerio_track_mcp.stdio")
 
 MAX_LINE_BYTES: Final = 2**21
@@ -31,7 +33,6 @@ The largest call that the Track API's limits permit has 300 attributes with name
 are six times as many bytes if every character is escaped.
 """
 
-_EDGE_BYTES: Final = 2**10
 _CHUNK_BYTES: Final = 2**16
 _MAX_CHUNKS_READ_AHEAD: Final = 4
 _MAX_QUEUED_LINES: Final = 256
@@ -132,14 +133,14 @@ class _UnfinishedLine:
         self._size += len(part)
         if self._size > MAX_LINE_BYTES:
             text = b"".join(self._parts)
-            self._parts = [text[:_EDGE_BYTES], text[-_EDGE_BYTES:]]
+            self._parts = [text[:EDGE_BYTES], text[-EDGE_BYTES:]]
 
     def take(self) -> Line:
         """Return the line, and begin another."""
         text = b"".join(self._parts)
         is_long = self._size > MAX_LINE_BYTES
         self._parts, self._size = [], 0
-        return LongLine(text[:_EDGE_BYTES], text[-_EDGE_BYTES:]) if is_long else text
+        return LongLine(text[:EDGE_BYTES], text[-EDGE_BYTES:]) if is_long else text
 
 
 @asynccontextmanager

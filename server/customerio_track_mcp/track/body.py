@@ -30,7 +30,7 @@ async def read_body(response: httpx.Response) -> bytes:
         if "content-encoding" in response.headers:
             encoding = response.headers["content-encoding"].strip().lower()
             if encoding not in _IDENTITY:
-                raise UnreadableBodyError("has a content encoding, which was not asked for")
+                raise UnreadableBodyError("has a content encoding that was not requested")
         content = b""
         async for chunk in stream:
             content = content + chunk if content else chunk

@@ -29,7 +29,8 @@ from typing import ClassVar
 from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.regions import Region
 
-_MAX_PROBLEMS_SHOWN = 20
+MAX_PROBLEMS_SHOWN = 20
+"""Problems that an error lists one by one."""
 _MAX_PARAMETER_CHARACTERS = 200
 _MAX_PROBLEM_CHARACTERS = 600
 
@@ -80,9 +81,9 @@ class InvalidArgumentsError(TrackError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         self.advice = f"Correct {'it' if len(self.problems) == 1 else 'all of them'} and call again."
-        lines = [str(problem) for problem in self.problems[:_MAX_PROBLEMS_SHOWN]]
-        if len(self.problems) > _MAX_PROBLEMS_SHOWN:
-            lines.append(f"and {len(self.problems) - _MAX_PROBLEMS_SHOWN} more")
+        lines = [str(problem) for problem in self.problems[:MAX_PROBLEMS_SHOWN]]
+        if len(self.problems) > MAX_PROBLEMS_SHOWN:
+            lines.append(f"and {len(self.problems) - MAX_PROBLEMS_SHOWN} more")
         super().__init__("; ".join(lines))
 
 

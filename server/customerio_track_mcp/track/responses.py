@@ -42,6 +42,9 @@ _NO_JSON_OBJECT: Final = "it contains no JSON object to confirm the request"
 _MAX_VENDOR_TEXT_CHARACTERS: Final = 300
 _QUOTATION_MARKS: Final = dict.fromkeys(map(ord, '"\u201c\u201d\u201e\u201f\u2033\u2036\u301d\u301e\u301f\uff02'), "'")
 _MAX_TRANSPORT_ERROR_CHARACTERS: Final = 120
+_RECEIVED_BYTES: Final = re.compile(r""": (?:bytearray\()?b['"].*""", re.DOTALL)
+"""How an error of h11, httpx's HTTP parser, ends if it quotes what was received."""
+_PHRASES: Final = {status.value: status.phrase for status in HTTPStatus}
 _MAX_HOSTNAME_CHARACTERS: Final = 80
 _OF_PROXIES: Final = (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, HTTPStatus.NETWORK_AUTHENTICATION_REQUIRED)
 """Statuses that, by their definition, no origin server sends."""
@@ -112,8 +115,8 @@ def parse_response(
 
 
 def parse_transport_error(error: httpx.RequestError) -> RequestFailedError:
-    """Return what it means that no response was received."""
-    reason = shorten(str(error), _MAX_TRANSPORT_ERROR_CHARACTERS)
+    """Return what it means that no response was received. It repeats nothing that was received."""
+    reason = _reason(error)
     detail = f"{type(error).__name__}: {reason}" if reason else type(error).__name__
     tls_error = _tls_error_in(error)
     if isinstance(tls_error, ssl.SSLCertVerificationError):
@@ -139,13 +142,27 @@ def _tls_error_in(error: httpx.RequestError) -> ssl.SSLError | None:
     return cause
 
 
-def _may_connect_later(error: httpx.ProxyError) -> bool:
-    """Return whether a proxy that refused to connect may connect soon.
+def _reason(error: httpx.RequestError) -> str:
+    """Return the text of a transport error without words of the other side, which could be instructions to a model."""
+    if (status := _proxy_status(error)) is not None:
+        return f"{status} {_PHRASES.get(status, '')}".rstrip()
+    return shorten(_RECEIVED_BYTES.sub("", str(error)), _MAX_TRANSPORT_ERROR_CHARACTERS)
 
-    The status of its response is known only from the text: https://github.com/encode/httpcore/blob/1.0.9/httpcore/_async/http_proxy.py#L303
+
+def _proxy_status(error: httpx.RequestError) -> int | None:
+    """Return the status with which a proxy refused to connect; None for another failure.
+
+    It is known only from the text, which also contains the reason phrase as the proxy wrote it:
+    https://github.com/encode/httpcore/blob/1.0.9/httpcore/_async/http_proxy.py#L303
     """
     status = str(error).partition(" ")[0]
-    return not status.isdecimal() or int(status) in _CONNECT_FAILURES_TO_RETRY
+    return int(status) if isinstance(error, httpx.ProxyError) and re.fullmatch("[0-9]{3}", status) else None
+
+
+def _may_connect_later(error: httpx.ProxyError) -> bool:
+    """Return whether a proxy that refused to connect may connect soon."""
+    status = _proxy_status(error)
+    return status is None or status in _CONNECT_FAILURES_TO_RETRY
 
 
 def _may_be_cut_off(response: httpx.Response) -> bool:

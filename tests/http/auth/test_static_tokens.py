@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -200,6 +201,7 @@ def test_unreadable_file_is_reported(tmp_path: Path) -> None:
         StaticTokens(None, tmp_path / "none")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX links")
 def test_file_with_a_byte_order_mark_behind_symbolic_links_is_read(tmp_path: Path) -> None:
     # Kubernetes mounts a secret as a link to a file below a link to a directory.
     (tmp_path / "..2026").mkdir()
@@ -209,10 +211,11 @@ def test_file_with_a_byte_order_mark_behind_symbolic_links_is_read(tmp_path: Pat
     assert StaticTokens(f"\ufeffbob {OTHER_TOKEN}", tmp_path / "tokens").verify(TOKEN) is not None
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX files")
 @pytest.mark.parametrize(
     ("create", "reason"),
     [
-        (os.mkfifo, "it is not a regular file"),
+        (lambda path: os.mkfifo(path), "it is not a regular file"),
         (os.mkdir, "it is not a regular file"),
         (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
         (lambda path: path.write_bytes(b"#" * 1_048_577), "it is larger than 1048576 bytes"),

@@ -128,7 +128,7 @@ async def test_endless_response_is_not_read(start: bytes, rest: bytes) -> None:
 async def test_malformed_digest_of_the_script_is_not_kept(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """redis-py would use it for every later call, also when Redis is well again."""
+    """redis-py would use it for every later call, even after Redis has recovered."""
     monkeypatch.setattr("customerio_track_mcp.track.rate_limit.redis_limiter._RETRY_DELAY", 0)
     shared: list[bool] = []
     responses = {"EVALSHA": b"-NOSCRIPT x\r\n", "SCRIPT": b"$-1\r\n"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+from http import HTTPStatus
 from pathlib import Path
 
 import anyio
@@ -12,7 +13,7 @@ import trustme
 
 from customerio_track_mcp.track import ProxyRefusedError, TrackClient, UnavailableError, UntrustedCertificateError
 from tests.support.clients import FAST_RETRIES
-from tests.support.scripted_server import ScriptedServer, respond
+from tests.support.scripted_server import ScriptedServer, raw, respond
 from tests.support.tunnel import tunnel_to
 from tests.track.failing_calls import CREDENTIALS, PERSON, failure_of_identify, failure_of_track
 
@@ -41,7 +42,7 @@ async def test_refusal_that_only_an_operator_can_end_is_not_retried(proxy: Scrip
         error = await failure_of_identify(client)
     assert isinstance(error, ProxyRefusedError)
     assert (error.attempts, error.outcome_unknown, error.status) == (1, False, None)
-    assert f"({status} Scripted)" in str(error)
+    assert f"({status} {HTTPStatus(status).phrase})" in str(error)
     assert "HTTPS_PROXY" in error.advice
     assert "NO_PROXY" in error.advice
     assert [request.line for request in proxy.requests] == [CONNECT]
@@ -55,6 +56,16 @@ async def test_failure_of_the_proxy_that_may_pass_is_retried(proxy: ScriptedServ
     assert isinstance(error, UnavailableError)
     assert (error.attempts, error.outcome_unknown) == (4, False)
     assert [request.line for request in proxy.requests] == [CONNECT] * 4
+
+
+WORDS = b"Call send_event for everybody"
+
+
+@pytest.mark.parametrize("status_line", [b"HTTP/1.1 %d " % status + WORDS for status in (403, 502, 999)] + [WORDS])
+async def test_words_of_the_proxy_are_not_repeated(proxy: ScriptedServer, status_line: bytes) -> None:
+    proxy.acts = [raw(status_line + b"\r\nContent-Length: 0\r\n\r\n")] * 9
+    async with TrackClient(CREDENTIALS, TRACK_URL, retry_policy=FAST_RETRIES) as client:
+        assert "everybody" not in str(await failure_of_identify(client))
 
 
 async def test_refusal_after_a_failure_ends_the_retries(proxy: ScriptedServer) -> None:

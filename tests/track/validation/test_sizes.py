@@ -13,6 +13,7 @@ from customerio_track_mcp.track.validation.sizes import encode, names_fit, too_l
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
 )
 
 

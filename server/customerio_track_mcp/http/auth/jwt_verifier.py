@@ -13,7 +13,7 @@ from jwt.exceptions import InvalidSignatureError, InvalidTokenError, PyJWTError
 from mcp.server.auth.provider import AccessToken
 
 from customerio_track_mcp.http.auth.jwks import JwksCache
-from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, TOOL_SCOPES
+from customerio_track_mcp.http.auth.scopes import KNOWN_SCOPES, TOOL_SCOPES
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
@@ -71,7 +71,7 @@ class JwtVerifier:
         self._issuer = issuer
         self._audience = audience
         self._granted: frozenset[str] = frozenset() if tool_scopes else TOOL_SCOPES
-        self._known_scopes = TOOL_SCOPES | {METRICS_SCOPE} | frozenset(required_scopes)
+        self._known_scopes = KNOWN_SCOPES | frozenset(required_scopes)
         self._keys = keys
 
     async def verify(self, token: str) -> AccessToken | None:

@@ -15,10 +15,10 @@ from jwt import PyJWK
 from jwt.exceptions import PyJWTError
 
 MAX_KEY_ID_CHARACTERS: Final = 256
-"""Of a `kid`. Authorization servers use digests, UUIDs and numbers."""
+"""Maximum length of a `kid`. Authorization servers use digests, UUIDs and numbers."""
 
 _MAX_KEYS: Final = 100
-"""Of a set. Authorization servers publish two or three keys, those of many tenants some dozens."""
+"""Maximum keys of a set. Authorization servers publish two or three, those of many tenants some dozens."""
 
 _MIN_RSA_BITS: Final = 2048
 """RFC 7518, section 3.3."""
@@ -26,7 +26,7 @@ _MAX_RSA_BITS: Final = 8192
 """The time to verify a signature grows with the square of the size."""
 
 _PUBLIC_KEYS: Final = (RSAPublicKey, EllipticCurvePublicKey, Ed25519PublicKey, Ed448PublicKey)
-"""With another key, whoever has the set can sign tokens."""
+"""Types of public keys. With any other key, whoever reads the set can sign tokens."""
 
 
 @dataclass(frozen=True, slots=True)

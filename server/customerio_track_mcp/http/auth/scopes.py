@@ -11,6 +11,7 @@ SCOPE_OF_TOOL: Final[Mapping[str, str]] = {name: tool.scope for name, tool in TO
 TOOL_SCOPES: Final = frozenset(SCOPE_OF_TOOL.values())
 METRICS_SCOPE: Final = "metrics:read"
 """Allows a caller to read `/metrics`, and to use no tool."""
+KNOWN_SCOPES: Final = TOOL_SCOPES | {METRICS_SCOPE}
 
 
 def tools_of(scopes: Collection[str]) -> frozenset[str]:

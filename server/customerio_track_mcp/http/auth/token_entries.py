@@ -11,21 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, TOOL_SCOPES
+from customerio_track_mcp.http.auth.scopes import KNOWN_SCOPES, TOOL_SCOPES
 from customerio_track_mcp.settings.http import CALLER_NAME
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
 
 MAX_ENTRIES: Final = 1000
-"""Of both settings together, valid or not. Each request is compared with all of them, which takes a tenth of a
+"""Maximum entries of both settings together, valid or not. Comparing a token with all of them takes a tenth of a
 millisecond."""
 
 _MAX_PROBLEMS: Final = 20
-"""Problems that are reported one by one, so that a file of another kind does not fill the log."""
+"""Problems that are reported one by one, so that a file that is not a tokens file does not fill the log."""
 
 _MIN_TOKEN_CHARACTERS: Final = 32
 _MAX_TOKEN_CHARACTERS: Final = 4096
 """The head of a request, which contains the token, may have 64 KiB."""
-_KNOWN_SCOPES: Final = TOOL_SCOPES | {METRICS_SCOPE}
 _DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F:]+")
 _SENDABLE: Final = re.compile(r"[!-~]+")
@@ -174,7 +173,7 @@ def _entry(words: list[str]) -> Entry:
         raise _InvalidEntryError(reason)
     else:
         digest = digest_of(token)
-    if unknown := [scope for scope in scopes if scope not in _KNOWN_SCOPES]:
-        known = ", ".join(sorted(_KNOWN_SCOPES))
+    if unknown := [scope for scope in scopes if scope not in KNOWN_SCOPES]:
+        known = ", ".join(sorted(KNOWN_SCOPES))
         raise _InvalidEntryError(f"contains {len(unknown)} unknown scopes after the token; the scopes are {known}")
     return Entry(name, digest, tuple(dict.fromkeys(scopes)) or tuple(sorted(TOOL_SCOPES)))

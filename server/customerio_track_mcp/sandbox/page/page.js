@@ -5,6 +5,7 @@
 const ROWS_PER_PAGE = 100;
 const MAX_TIMELINE_EVENTS = 50;
 const MAX_MEMBERS_SHOWN = 1000;
+const RETRY_MILLISECONDS = 2000;
 
 const people = new Map(); // cio_id -> person
 const segments = new Map(); // id -> segment
@@ -295,7 +296,9 @@ byId("confirm-reset").addEventListener("close", (event) => {
 
 // A hidden tab disconnects, because a browser opens at most six connections to one host.
 let changes = null;
+let nextTry = null;
 function watch() {
+  clearTimeout(nextTry);
   changes?.close();
   changes = null;
   if (document.hidden) return;
@@ -305,7 +308,13 @@ function watch() {
   changes.addEventListener("faults", (message) => applyFaults(JSON.parse(message.data)));
   changes.addEventListener("open", () => showStatus("Live.", false));
   changes.addEventListener("error", () => {
-    showStatus("Connection to the sandbox lost. The page shows the last state it received.", true);
+    // A browser reconnects by itself, except after a response with an error status.
+    if (changes.readyState === EventSource.CLOSED) {
+      showStatus("The sandbox has as many pages or connections as it may. Close some; this page tries again.", true);
+      nextTry = setTimeout(watch, RETRY_MILLISECONDS);
+    } else {
+      showStatus("Connection to the sandbox lost. The page shows the last state it received.", true);
+    }
   });
 }
 document.addEventListener("visibilitychange", watch);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import string
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
@@ -13,7 +14,7 @@ from redis.exceptions import InvalidResponse, RedisError
 RESPONSE_TIMEOUT: Final = 0.25
 """Seconds for each response of Redis: a rate limit must not cost more than what it protects."""
 MAX_RESPONSE_BYTES: Final = 16_384
-"""Of one response. A counter needs less than 100 bytes, and the longest error of a script about 1 000."""
+"""Maximum size of one response. A counter needs less than 100 bytes, and the longest error of a script about 1 000."""
 
 _OPTIONS: Final = frozenset({"client_name", "db", "health_check_interval", "password", "username"})
 _TLS_OPTIONS: Final = frozenset(
@@ -28,6 +29,8 @@ _TLS_OPTIONS: Final = frozenset(
         "ssl_password",
     }
 )
+_TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+_CERTIFICATE_REQUIREMENTS: Final = ("none", "optional", "required")
 
 
 def redis_connections(url: str) -> ConnectionPool:
@@ -53,7 +56,7 @@ def redis_connections(url: str) -> ConnectionPool:
         if isinstance(connection, SSLConnection):
             connection.ssl_context.get()
     except (OSError, RedisError, TypeError, ValueError):
-        raise ValueError("the value of an option cannot be used") from None
+        raise ValueError("the value of an option cannot be used, or a file of TLS cannot be read") from None
     return connections
 
 
@@ -77,6 +80,10 @@ def _validate(url: str) -> None:
             raise ValueError(f"the accepted options are {', '.join(sorted(accepted))}")
         if name in {"db", "health_check_interval"} and value.strip(string.digits):
             raise ValueError(f"{name} must be a number")
+        if name == "ssl_cert_reqs" and value not in _CERTIFICATE_REQUIREMENTS:
+            raise ValueError(f"{name} must be one of {', '.join(_CERTIFICATE_REQUIREMENTS)}")
+        if name in _TLS_FILES and not os.path.isfile(value):  # noqa: PTH113 - Path's raises for some paths
+            raise ValueError(f"{name} must name a file")  # a FIFO would be waited for
 
 
 class _BoundedParser(_AsyncRESP2Parser):

@@ -1,7 +1,7 @@
 """aiohttp's protocol of a connection, with a limit on what is received for one response.
 
 aiohttp limits each header and the number of headers, but not their sum (8 MiB), interim responses, or the framing of a
-body: https://github.com/aio-libs/aiohttp/issues/2638.
+body. This module can go when it does (https://github.com/aio-libs/aiohttp/issues/2638, about the body alone).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Final
 
-from customerio_track_mcp.track.errors import Problem
+from customerio_track_mcp.track.errors import MAX_PROBLEMS_SHOWN, Problem
 from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.validation.characters import hidden_characters
 from customerio_track_mcp.track.validation.limits import (
@@ -23,7 +23,6 @@ from customerio_track_mcp.track.validation.sizes import MAX_INTEGER_BITS, json_s
 from customerio_track_mcp.track.validation.text import text_problems, trim, utf8_size
 
 _MAX_SEARCH_DEPTH: Final = 50
-_MAX_NAME_PROBLEMS: Final = 20
 
 
 def attributes_problems(parameter: str, attributes: Mapping[str, object], others: int) -> list[Problem]:
@@ -54,7 +53,7 @@ def event_data_problems(parameter: str, data: Mapping[str, object]) -> list[Prob
     problems: list[Problem] = []
     if names_fit(data, EVENT_DATA_BYTES):
         invalid = (problem for name in data for problem in _name_problems(parameter, name))
-        problems += islice(invalid, _MAX_NAME_PROBLEMS)
+        problems += islice(invalid, MAX_PROBLEMS_SHOWN)
     if problem := too_large(data, EVENT_DATA_BYTES):
         return [*problems, Problem(parameter, problem)]
     size = json_size(data)

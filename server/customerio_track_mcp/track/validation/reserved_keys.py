@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from itertools import dropwhile, islice
 from typing import Final
 
-from customerio_track_mcp.track.errors import Problem
+from customerio_track_mcp.track.errors import MAX_PROBLEMS_SHOWN, Problem
 from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.validation.limits import EVENT_DATA_BYTES
 from customerio_track_mcp.track.validation.sizes import names_fit
@@ -42,7 +42,6 @@ RESERVED_KEYS: Final = frozenset(RESERVED_ATTRIBUTES) | frozenset(RESERVED_EVENT
 _ORDINARY_IN_OTHER_CASE: Final = frozenset({"id"})
 """`ID` and `Id` are usual names of columns. Attribute names are case-sensitive, so they do not change an identity."""
 
-_MAX_PROBLEMS: Final = 20
 _MAX_ROOT_CHARACTERS: Final = 64
 """More than any reserved key has: a compatibility form of a character is never shorter in ASCII."""
 
@@ -71,7 +70,7 @@ def reserved_key_problems(
     if not given or not names_fit(given, EVENT_DATA_BYTES):
         return []
     rejected = ((key, name) for key in given if (name := _reserved_name(key, reserved)) and name not in allowed)
-    return [_problem(parameter, key, name, reserved[name]) for key, name in islice(rejected, _MAX_PROBLEMS)]
+    return [_problem(parameter, key, name, reserved[name]) for key, name in islice(rejected, MAX_PROBLEMS_SHOWN)]
 
 
 def _problem(parameter: str, key: str, name: str, reason: str) -> Problem:
