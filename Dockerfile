@@ -5,15 +5,15 @@ FROM python:${PYTHON_VERSION}-slim-trixie AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY server server
-RUN python -m venv --without-pip /opt/venv
+RUN python3 -m venv --without-pip /opt/venv
 # The pip that builds and installs is pinned too; older ones have no --build-constraint, which pins the build backend.
-RUN python -m venv /opt/build
+RUN python3 -m venv /opt/build
 RUN /opt/build/bin/python -m pip install --no-cache-dir --constraint constraints.txt pip
 RUN /opt/build/bin/python -m pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt ".[redis,otel]"
 
 FROM python:${PYTHON_VERSION}-slim-trixie
 # Nothing is installed in the final image, so it needs no pip.
-RUN python -m pip uninstall --yes pip
+RUN python3 -m pip uninstall --yes pip
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -24,7 +24,7 @@ USER 65532:65532
 WORKDIR /tmp
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
-    CMD ["python", "-I", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+    CMD ["python", "-I", "-m", "customerio_track_mcp.cli.container_health"]
 # Exec form, so that signals reach the process rather than a shell.
 ENTRYPOINT ["customerio-track-mcp"]
 CMD ["http", "--host", "0.0.0.0", "--port", "8000"]

@@ -1,50 +1,88 @@
-# Needs Python 3.11 or newer and make. Everything else is installed into .venv.
+# Needs Python 3.11 or newer and make (GNU make 3.81 is enough). Everything else is installed into .venv. PYTHON names
+# the Python to use: PYTHON=python3.12 make demo
 PYTHON ?= python3
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 PARALLEL := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check lint check-types format bench fuzz clean
+.PHONY: help demo test test-fast check lint check-types format bench fuzz clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv/installed  ## load example data into the sandbox through the real server
+demo: .venv/runtime  ## load example data into the sandbox through the real server
 	$(BIN)/customerio-track-mcp demo
 
-test: .venv/installed  ## run all tests with coverage; ARGS goes to pytest
+test: .venv/dev  ## run all tests with coverage; ARGS goes to pytest
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-test-fast: .venv/installed  ## run the tests that start no subprocess; ARGS goes to pytest
+test-fast: .venv/dev  ## run the tests that start no subprocess; ARGS goes to pytest
 	$(BIN)/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
 
 check: lint check-types  ## lint and check types
 
-lint: .venv/installed  ## check style, format and spelling
+lint: .venv/dev  ## check style, format and spelling
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
 
-check-types: .venv/installed  ## check types
+check-types: .venv/dev  ## check types
 	$(BIN)/mypy
 
-format: .venv/installed  ## sort imports and format the code
+format: .venv/dev  ## sort imports and format the code
 	$(BIN)/ruff check --select I --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/installed  ## measure what a call costs; ten minutes on an idle machine
+bench: .venv/dev  ## measure what a call costs; ten minutes on an idle machine
 	$(BIN)/python -m benchmarks $(ARGS)
 
-fuzz: .venv/installed  ## send random messages to the server and check its responses; SEED and COUNT, or ARGS
+fuzz: .venv/dev  ## send random messages to the server and check its responses; SEED and COUNT, or ARGS
 	$(BIN)/python -m fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
 
 clean:  ## delete what the other targets create
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+# The stamps, each newer than what it follows from: a virtual environment, then what the demo needs, then all the tools.
+.venv/dev: .venv/runtime
+	$(INSTALL) '.[dev]'
 	touch $@
+
+.venv/runtime: .venv/created pyproject.toml constraints.txt
+	$(INSTALL) .
+	touch $@
+
+# Runs each time, and does nothing if .venv has the version of PYTHON. Otherwise it creates .venv again, whose Python may be
+# too old, another one, or gone. A default PYTHON that is too old does not matter if .venv was created with another.
+PRINT_VERSION := 'import sys; print(sys.version.split()[0])'
+SUPPORTED := 3.1[1-9].*|3.[2-9][0-9].*
+.venv/created: FORCE
+	@found=`$(PYTHON) -c $(PRINT_VERSION) 2>/dev/null`; found=$${found#Python }; \
+	present=`$(BIN)/python -c $(PRINT_VERSION) 2>/dev/null`; \
+	case "$$found" in \
+	$(SUPPORTED)) \
+		if [ "$${found%.*}" != "$${present%.*}" ]; then \
+			if [ -e .venv ]; then echo "creating .venv again, for Python $$found"; fi; \
+			rm -rf .venv; \
+		elif [ -e $@ ]; then \
+			exit 0; \
+		fi; \
+		$(PYTHON) -m venv .venv && touch $@; \
+		exit;; \
+	esac; \
+	if [ "$(origin PYTHON)" = file ] && [ -e $@ ]; then case "$$present" in $(SUPPORTED)) exit 0;; esac; fi; \
+	if [ -n "$$found" ]; then found="is Python $$found"; else found="does not run"; fi; \
+	for newer in python3.14 python3.13 python3.12 python3.11; do \
+		if $$newer -c '' 2>/dev/null; then \
+			echo "This needs Python 3.11 or newer, but $(PYTHON) $$found. Run: PYTHON=$$newer make $(MAKECMDGOALS)" >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	echo "This needs Python 3.11 or newer, but $(PYTHON) $$found. Install a newer Python (https://www.python.org/downloads/)," \
+		"then name it: PYTHON=python3.12 make $(MAKECMDGOALS)" >&2; \
+	exit 1
+
+FORCE:

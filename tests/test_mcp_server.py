@@ -66,6 +66,14 @@ async def test_call_without_arguments_has_a_result(mcp_client: Client) -> None:
     assert "customer_id: is required" in result.structured_content["error"]
 
 
+@pytest.mark.parametrize("name", ["traceparent", "tracestate", "baggage"])
+@pytest.mark.parametrize("value", [None, True, 1, 1.5, "", "00-x", "\u0000", [], ["x"], {}, {"x": 1}, "x" * 9000])
+async def test_trace_context_of_any_form_does_not_affect_a_call(mcp_client: Client, name: str, value: object) -> None:
+    arguments = {"customer_id": "1", "event_name": "bought"}
+    result = await mcp_client.call_tool("send_event", arguments, meta={name: value})  # type: ignore[arg-type]
+    assert result.is_error is False
+
+
 async def test_unknown_tool_is_a_protocol_error(mcp_client: Client) -> None:
     with pytest.raises(MCPError) as caught:
         await mcp_client.call_tool("delete_everything", {})

@@ -14,10 +14,19 @@ from typing import Any, Final
 
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.instrumentation.calls import CallContext, Caller, CallRecord, OnCall, Outcome, calling
+from customerio_track_mcp.instrumentation.calls import (
+    CallContext,
+    Caller,
+    CallRecord,
+    OnCall,
+    Outcome,
+    calling,
+    current_caller,
+)
 from customerio_track_mcp.instrumentation.request_spans import RequestSpanMiddleware
 from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, explain, internal_error
 from customerio_track_mcp.tools.handlers import ToolHandlers
@@ -56,8 +65,8 @@ def create_mcp_server(
     async def list_tools(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        del params
-        caller = caller_of(context)
+        del context, params
+        caller = _caller()
         return types.ListToolsResult(tools=[tool.definition for name, tool in TOOLS.items() if caller.may_use(name)])
 
     async def call_tool(
@@ -67,10 +76,12 @@ def create_mcp_server(
         if tool is None:
             message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {', '.join(TOOLS)}"
             raise MCPError(code=types.INVALID_PARAMS, message=message)
-        caller = caller_of(context)
         arguments = context.arguments if isinstance(context, ToolCallContext) else params.arguments
-        with calling(caller):
-            return await _call(tool, handlers, caller, arguments, on_call)
+        return await _call(tool, handlers, _caller(), arguments, on_call)
+
+    async def identify(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        with calling(caller_of(ctx)):
+            return await call_next(ctx)
 
     server: Server[Any] = Server(
         "customerio-track-mcp",
@@ -82,8 +93,16 @@ def create_mcp_server(
         on_call_tool=call_tool,
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
-    server.middleware[:] = [RequestSpanMiddleware(TOOLS), keep_arguments]
+    server.middleware[:] = [identify, RequestSpanMiddleware(TOOLS), keep_arguments]
     return server
+
+
+def _caller() -> Caller:
+    """Return who makes the request that is being handled."""
+    caller = current_caller()
+    if caller is None:
+        raise RuntimeError("the middleware that identifies callers is missing")
+    return caller
 
 
 async def _call(

@@ -7,26 +7,28 @@ import pytest
 from customerio_track_mcp.cli.check import check
 from customerio_track_mcp.sandbox import run_sandbox
 from customerio_track_mcp.settings.server import Settings
-from tests.support.scripted_server import Act, ScriptedServer, respond
+from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
 
 
 @pytest.mark.parametrize(
-    ("region_of_workspace", "region_set", "status", "line"),
+    ("region_of_workspace", "region_set", "status", "verdict"),
     [
-        ("us", "US", 0, "workspace 1 in region US"),
-        ("eu", "EU", 0, "workspace 1 in region EU"),
-        ("eu", "US", 1, "WARNING: CUSTOMERIO_REGION is US; set CUSTOMERIO_REGION=EU"),
-        ("us", "EU", 1, "WARNING: CUSTOMERIO_REGION is EU; set CUSTOMERIO_REGION=US"),
+        ("us", "US", 0, "OK: the tools can be used. The credentials are valid for workspace 1 in region US."),
+        ("eu", "EU", 0, "OK: the tools can be used. The credentials are valid for workspace 1 in region EU."),
+        ("eu", "US", 1, "FAILED: CUSTOMERIO_REGION is US. Set CUSTOMERIO_REGION=EU."),
+        ("us", "EU", 1, "FAILED: CUSTOMERIO_REGION is EU. Set CUSTOMERIO_REGION=US."),
     ],
 )
-async def test_workspace_and_region_are_reported_with_a_warning_if_the_region_is_wrong(
-    region_of_workspace: str, region_set: str, status: int, line: str
+async def test_first_line_is_the_verdict_and_what_to_do(
+    region_of_workspace: str, region_set: str, status: int, verdict: str
 ) -> None:
     lines: list[str] = []
     async with run_sandbox(region=region_of_workspace) as sandbox:
         settings = Settings.from_environment(api_key="sandbox:sandbox", track_url=sandbox.url, region=region_set)
         assert await check(settings, lines.append) == status
-    assert line in "\n".join(lines)
+    assert lines[0] == verdict
+    assert "valid for workspace 1 in region" in "\n".join(lines)
+    assert lines[-1] == f"The Track API that was asked is {sandbox.url}."
 
 
 async def test_invalid_credentials_are_reported_with_the_valid_kind() -> None:
@@ -34,29 +36,44 @@ async def test_invalid_credentials_are_reported_with_the_valid_kind() -> None:
     async with run_sandbox() as sandbox:
         settings = Settings.from_environment(api_key="sandbox:wrong-key", track_url=sandbox.url)
         assert await check(settings, lines.append) == 1
-    assert "FAILED" in lines[-1]
-    assert "App API key is a different credential" in lines[-1]
+    assert lines[0].startswith("FAILED: ")
+    assert "App API key is a different credential" in lines[0]
     assert "wrong-key" not in "".join(lines)
 
 
+OUTAGE = 'See whether "Data Collection (track.customer.io)" has an outage at https://status.customerio.com'
+
+
 @pytest.mark.parametrize(
-    ("act", "line"),
+    ("act", "what_to_do"),
     [
-        (respond(200, "{}"), "The response is not from the Track API"),
-        (respond(503, ""), "Check the network and CUSTOMERIO_TRACK_URL"),
+        (respond(200, "{}"), "The response is not from the Track API. Check CUSTOMERIO_TRACK_URL."),
+        (respond(503, ""), OUTAGE),
+        (respond(500, "{}"), OUTAGE),
+        (respond(429, "{}"), OUTAGE),
+        (close, OUTAGE),
+        (hang, OUTAGE),
+        (respond(400, "{}"), "Check the network and CUSTOMERIO_TRACK_URL."),
+        (respond(403, "<html>"), "NO_PROXY"),
         (respond(307, "", Location="https://track-eu.customer.io/"), "set CUSTOMERIO_REGION=EU"),
+        (respond(302, "", Location="https://elsewhere.example/"), "Check CUSTOMERIO_REGION and CUSTOMERIO_TRACK_URL."),
     ],
 )
-async def test_response_without_a_region_fails(scripted: ScriptedServer, act: Act, line: str) -> None:
+async def test_every_failure_says_what_a_person_must_do(scripted: ScriptedServer, act: Act, what_to_do: str) -> None:
     scripted.acts = [act]
     lines: list[str] = []
-    settings = Settings.from_environment(api_key="site:key", track_url=scripted.url, max_attempts=1)
+    settings = Settings.from_environment(api_key="site:key", track_url=scripted.url, max_attempts=1, time_budget=0.5)
     assert await check(settings, lines.append) == 1
-    assert line in lines[-1]
+    assert lines[0].startswith("FAILED: ")
+    assert what_to_do.lower() in lines[0].lower()
+    # What a model must do.
+    for text in ("the user", "etrying", "call again", "was not carried out", "Nothing was sent", "track-mcp check"):
+        assert text not in "".join(lines)
     assert len(scripted.requests) == 1
 
 
 async def test_missing_site_id_is_reported_with_the_setting() -> None:
     lines: list[str] = []
     assert await check(Settings.from_environment(api_key="key"), lines.append) == 1
-    assert "CUSTOMERIO_SITE_ID" in lines[-1]
+    (line,) = lines
+    assert line.startswith("FAILED: CUSTOMERIO_SITE_ID is not set. Set CUSTOMERIO_SITE_ID and CUSTOMERIO_API_KEY")

@@ -13,7 +13,7 @@ from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 
 SNAPSHOT: Final = Path(__file__).parents[1] / "data" / "snapshots" / "help.txt"
-COMMANDS: Final = ("stdio", "http", "sandbox", "check", "token", "demo")
+COMMANDS: Final = ("stdio", "http", "sandbox", "check", "token", "demo", "help")
 
 
 @pytest.fixture(autouse=True)
@@ -50,3 +50,14 @@ def test_help_contains_every_command_and_setting(capsys: pytest.CaptureFixture[s
     for settings in (Settings, HttpSettings):
         for name in settings.model_fields:
             assert f"{settings.variable(name)}\n" in text
+
+
+def test_help_is_a_command_too(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ([], ["http"], ["token"]):
+        expected = help_of(capsys, *command)
+        assert main(["help", *command]) == 0
+        assert capsys.readouterr().out == expected
+    with pytest.raises(SystemExit) as exit_:
+        main(["help", "htpp"])
+    assert exit_.value.code == 2
+    assert "'http'" in capsys.readouterr().err

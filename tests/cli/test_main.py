@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from customerio_track_mcp.cli.main import main
+from customerio_track_mcp.http.auth.scopes import TOOL_SCOPES
+from customerio_track_mcp.http.auth.static_tokens import StaticTokens
 
 
 @pytest.mark.parametrize(
@@ -23,3 +27,58 @@ def test_invalid_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureF
         main(arguments)
     assert exit_.value.code == 2
     assert "usage: customerio-track-mcp" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage"),
+    [
+        (["http", "--prt", "1"], "http [-h] [--host"),
+        (["http", "--port", "x"], "http [-h] [--host"),
+        (["http", "extra"], "http [-h] [--host"),
+        (["http", "--data", "x"], "http [-h] [--host"),
+        (["--sandbx"], "stdio [-h] [--sandbox"),
+        (["--env-file", "x", "--open"], "stdio [-h] [--sandbox"),
+        (["sandbox", "--workers", "2"], "sandbox [-h] [--host"),
+        (["check", "--sandbox"], "check [-h] [--env-file"),
+        (["token", "ann", "--scop", "x"], "token [-h] [--scope"),
+        (["demo", "now"], "demo [-h] [--env-file"),
+    ],
+)
+def test_invalid_option_shows_the_usage_of_its_command(
+    arguments: list[str], usage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    assert f"usage: customerio-track-mcp {usage}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "scopes"),
+    [
+        ([], []),
+        (["--scope", "events:write"], ["events:write"]),
+        (["--scope", "events:write", "--scope", "metrics:read"], ["events:write", "metrics:read"]),
+        (["--scope", "events:write,metrics:read"], ["events:write", "metrics:read"]),
+    ],
+)
+def test_quiet_token_is_two_lines_for_a_script(
+    options: list[str], scopes: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["token", "ann", *options, "--quiet"]) == 0
+    captured = capsys.readouterr()
+    token, entry = captured.out.splitlines()
+    assert captured.err == ""
+    (tmp_path / "tokens").write_text(f"{entry}\n", encoding="utf-8")
+    access = StaticTokens(None, tmp_path / "tokens").verify(token)
+    assert access is not None
+    assert access.client_id == "ann"
+    assert access.scopes == (scopes or sorted(TOOL_SCOPES))
+
+
+@pytest.mark.parametrize("scope", ["", ",", "events", "events:write,admin"])
+def test_unknown_scope_is_invalid_usage(scope: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["token", "ann", "--scope", scope])
+    assert exit_.value.code == 2
+    assert "expected customers:write, events:write, metrics:read, segments:write" in capsys.readouterr().err

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
+import anyio
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 from mcp.shared.exceptions import MCPError
+from starlette.applications import Starlette
+from starlette.routing import Route
 
+from customerio_track_mcp.http.app import create_app
 from customerio_track_mcp.lenient_json import MAX_ELEMENTS
 from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.settings.http_path import OWN_PATHS, validated_path
 from customerio_track_mcp.track import limits
+from tests.support.authorization_server import AuthorizationServer, oauth_service
 from tests.support.http_service import HEADERS, PING, call, connect, payload_in, read_until_closed, running_service
 from tests.support.raw_messages import LEGACY, MODERN, event, headers_of, raw_call
+from tests.support.scripted_server import ScriptedServer, respond_when
+
+EVENT: Mapping[str, str] = {"customer_id": "1", "event_name": "bought"}
 
 
 async def test_body_over_the_limit_gets_413_before_it_is_complete(sandbox: RunningSandbox) -> None:
@@ -98,6 +108,20 @@ async def test_unknown_methods_are_not_logged(sandbox: RunningSandbox, caplog: p
     assert [line["method"] for line in lines] == ["PUT", "other", "other"]
 
 
+async def test_optional_get_of_older_clients_is_logged_at_debug_and_not_counted_as_refused(
+    sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="customerio_track_mcp"):
+        async with running_service(sandbox.url) as http:
+            for method in ("GET", "DELETE"):
+                response = await http.request(method, "/mcp", headers={"Accept": "text/event-stream"})
+                assert (response.status_code, response.headers["allow"]) == (405, "POST")
+            metrics = (await http.get("/metrics")).text
+    lines = [(record.levelname, vars(record)["method"]) for record in caplog.records if "status" in vars(record)]
+    assert lines == [("DEBUG", "GET"), ("INFO", "DELETE")]
+    assert 'http_refused_requests_total{status="405"} 1.0' in metrics
+
+
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
 async def test_too_many_elements_get_400_with_the_id(sandbox: RunningSandbox, version: str) -> None:
     arguments = event(data=f'{{"a":[{"[]," * MAX_ELEMENTS}0]}}')
@@ -151,7 +175,59 @@ async def test_unsupported_media_types_are_rejected(
         assert (await http.post("/mcp", json=PING, headers=HEADERS | headers)).status_code == status
 
 
-async def test_trailing_slash_is_not_redirected_to_the_requested_hostname(sandbox: RunningSandbox) -> None:
+@pytest.mark.parametrize(
+    ("configured", "path"), [("/mcp", "/mcp"), ("/customerio/mcp", "/customerio/mcp"), ("/mcp/", "/mcp"), ("/", "")]
+)
+async def test_mcp_is_served_at_the_configured_path_with_and_without_a_slash(
+    sandbox: RunningSandbox, configured: str, path: str
+) -> None:
+    async with running_service(sandbox.url, path=configured) as http:
+        for url in (f"{http.base_url}{path}", f"{http.base_url}{path}/"):
+            async with Client(url) as client:
+                assert (await client.call_tool("send_event", dict(EVENT))).structured_content["success"]
+            assert (await http.get(url)).status_code == 405
+        others = {"/mcp", "/mcp/", "/mcp//", "/customerio", "/customerio/mcp/x", "//mcp"} - {path, f"{path}/"}
+        for other in others:
+            assert (await http.post(f"{http.base_url}{other}", json=PING)).status_code == 404, other
+        for own in OWN_PATHS:
+            assert (await http.get(own)).status_code == 200
+
+
+async def test_slash_at_the_end_does_not_double_the_limits(scripted: ScriptedServer) -> None:
+    go = anyio.Event()
+    scripted.acts = [respond_when(go)]
+    async with running_service(scripted.url, max_in_flight=1) as http, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: http.post("/mcp", json=call()))
+        await scripted.received.wait()
+        assert (await http.post("/mcp/", json=call())).status_code == 429
+        go.set()
+
+
+async def test_slash_at_the_end_is_not_redirected_to_the_requested_hostname(sandbox: RunningSandbox) -> None:
     async with running_service(sandbox.url) as http:
-        response = await http.post("/mcp/", json=PING, headers={"Host": "evil.example"})
-    assert response.status_code == 404
+        assert (await http.post("/mcp/", json=PING, headers={"Host": "evil.example"})).status_code == 421
+
+
+@pytest.mark.parametrize("path", OWN_PATHS)
+async def test_paths_for_operators_have_no_second_form(sandbox: RunningSandbox, path: str) -> None:
+    """`deploy/Caddyfile` hides them by their exact paths."""
+    async with running_service(sandbox.url) as http:
+        assert (await http.get(f"{path}/")).status_code == 404
+
+
+async def test_every_other_route_is_an_invalid_path_for_mcp(
+    sandbox: RunningSandbox, issuer: AuthorizationServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apps: list[Starlette] = []
+
+    def create(*arguments: Any, **options: Any) -> Starlette:
+        apps.append(create_app(*arguments, **options))
+        return apps[0]
+
+    monkeypatch.setattr("customerio_track_mcp.http.service.create_app", create)
+    async with oauth_service(sandbox.url, issuer):
+        paths = {route.path for route in apps[0].routes if isinstance(route, Route)}
+    assert paths > {"/mcp", "/mcp/", *OWN_PATHS}
+    for path in paths - {"/mcp", "/mcp/"}:
+        with pytest.raises(ValueError, match="serve something else"):
+            validated_path(path)

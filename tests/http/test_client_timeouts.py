@@ -7,10 +7,13 @@ import gc
 import json
 import socket
 from contextlib import suppress
+from typing import Any
 
 import anyio
+import httpx
 import pytest
 from anyio import to_thread
+from anyio.abc import SocketStream
 
 from customerio_track_mcp.http.small_reads import SmallReadsH11Protocol
 from customerio_track_mcp.sandbox import RunningSandbox
@@ -41,6 +44,87 @@ async def test_slow_second_head_closes_the_connection(sandbox: RunningSandbox) -
     async with running_service(sandbox.url, body_timeout=0.2) as http, await connect(http) as stream:
         await stream.send(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /hea")
         assert (await read_until_closed(stream)).startswith(b"HTTP/1.1 200")
+
+
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def health(stream: SocketStream) -> None:
+    """Send a request and receive its response, and leave the connection open."""
+    await stream.send(HEALTH)
+    received = b""
+    while not received.endswith(b"ok\n"):
+        received += await stream.receive()
+
+
+async def outlast_the_head_timeout(http: httpx.AsyncClient) -> None:
+    """Wait until a connection that is opened now is closed, since nothing is sent on it."""
+    async with await connect(http) as silent:
+        assert await read_until_closed(silent) == b""
+
+
+async def test_connection_is_kept_longer_after_a_response_than_before_a_request(sandbox: RunningSandbox) -> None:
+    async with running_service(sandbox.url, body_timeout=0.2, keep_alive=60) as http, await connect(http) as stream:
+        for _ in range(2):
+            await health(stream)
+            await outlast_the_head_timeout(http)
+        await stream.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
+        assert (await stream.receive()).startswith(b"HTTP/1.1 400")
+        await outlast_the_head_timeout(http)
+        await health(stream)
+
+
+async def test_connection_is_closed_when_the_keep_alive_time_is_over(sandbox: RunningSandbox) -> None:
+    async with running_service(sandbox.url, body_timeout=600, keep_alive=0.2) as http, await connect(http) as stream:
+        await health(stream)
+        assert await read_until_closed(stream) == b""
+
+
+@pytest.mark.parametrize("next_head", [b"G", HEALTH[:-1]])
+async def test_head_timeout_runs_from_the_first_byte_of_a_later_request(
+    sandbox: RunningSandbox, next_head: bytes
+) -> None:
+    async with running_service(sandbox.url, body_timeout=0.2, keep_alive=600) as http, await connect(http) as stream:
+        await health(stream)
+        await stream.send(next_head)
+        assert await read_until_closed(stream) == b""
+
+
+async def test_connection_is_not_kept_forever_after_the_rest_of_an_answered_request(sandbox: RunningSandbox) -> None:
+    """uvicorn's own timer ends when the rest arrives."""
+    settings: dict[str, Any] = {"body_timeout": 0.5, "keep_alive": 600, "max_body_bytes": 1024}
+    async with running_service(sandbox.url, **settings) as http, await connect(http) as stream:
+        await stream.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5000\r\n\r\n")
+        assert (await stream.receive()).startswith(b"HTTP/1.1 413")
+        await stream.send(b" " * 5000)
+        await read_until_closed(stream)
+
+
+async def test_connections_beyond_half_of_the_maximum_are_kept_shortly(sandbox: RunningSandbox) -> None:
+    settings: dict[str, Any] = {"body_timeout": 0.2, "keep_alive": 600, "max_connections": 4}
+    async with (
+        running_service(sandbox.url, **settings) as http,
+        await connect(http) as first,
+        await connect(http) as second,
+    ):
+        await health(first)
+        await health(second)
+        async with await connect(http) as third:
+            await health(third)
+            assert await read_until_closed(third) == b""
+        await health(first)
+        await health(second)
+
+
+async def test_connections_without_a_request_are_closed_at_shutdown(sandbox: RunningSandbox) -> None:
+    settings: dict[str, Any] = {"body_timeout": 600, "keep_alive": 600, "grace_period": 600}
+    with anyio.fail_after(30):
+        async with running_service(sandbox.url, **settings) as http:
+            kept, silent = await connect(http), await connect(http)
+            await health(kept)
+        async with kept, silent:
+            assert await read_until_closed(kept) == b""
+            assert await read_until_closed(silent) == b""
 
 
 async def test_head_timeout_does_not_run_during_a_call(scripted: ScriptedServer) -> None:

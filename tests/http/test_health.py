@@ -6,11 +6,11 @@ import logging
 
 import pytest
 
-from customerio_track_mcp.http.health import Readiness, readiness_failure
+from customerio_track_mcp.http.health import ProbeResult, Readiness, probe_upstream
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
 from customerio_track_mcp.track import Credentials, Region, TrackClient
-from tests.support.http_service import TOKEN, running_service
-from tests.support.scripted_server import Act, ScriptedServer, close, respond
+from tests.support.http_service import TOKEN, call, payload_in, running_service
+from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
 
 REGION_RESPONSE = '{"region": "us", "environment_id": 1}'
 
@@ -27,9 +27,7 @@ async def test_both_endpoints_need_no_authentication_and_reveal_no_details(sandb
     ("act", "reason"),
     [
         (respond(401, "{}"), "UnauthorizedError 401"),
-        (respond(503, "{}"), "UnavailableError 503"),
         (respond(301, "", Location="https://track-eu.customer.io/"), "RedirectedError 301"),
-        (close, "UnavailableError"),
     ],
 )
 async def test_service_is_not_ready_if_the_track_api_does_not_accept_the_credentials(
@@ -41,13 +39,44 @@ async def test_service_is_not_ready_if_the_track_api_does_not_accept_the_credent
             response = await http.get("/readyz")
             assert (response.status_code, response.text) == (503, "not ready\n")
             assert (await http.get("/healthz")).status_code == 200
+            assert "upstream_reachable 1.0" in (await http.get("/metrics")).text
     assert [vars(record)["reason"] for record in caplog.records] == [reason]
 
 
-async def test_service_is_ready_while_the_track_api_limits_its_rate(scripted: ScriptedServer) -> None:
-    scripted.acts = [respond(429, "{}")]
-    async with running_service(scripted.url) as http:
-        assert (await http.get("/readyz")).status_code == 200
+@pytest.mark.parametrize(
+    ("act", "reason"),
+    [
+        (respond(500, "{}"), "UnavailableError 500"),
+        (respond(503, "<html>"), "UnavailableError 503"),
+        (respond(429, "{}"), "RateLimitedError 429"),
+        (respond(403, "<html>"), "InterceptedError 403"),
+        (respond(302, "", Location="https://login.example/"), "RedirectedError 302"),
+        (respond(200, "<html>"), "InterceptedError 200"),
+        (respond(200, "{}"), "NoRegion"),
+        (close, "UnavailableError"),
+        (hang, "TimeBudgetExceededError"),
+    ],
+)
+async def test_outage_of_the_track_api_is_a_gauge_and_one_line_and_callers_get_the_payload(
+    scripted: ScriptedServer, act: Act, reason: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every replica would be taken out at the same time, and callers would get a load balancer's 503."""
+    monkeypatch.setattr("customerio_track_mcp.http.service._PROBE_TIMEOUT", 0.2)
+    monkeypatch.setattr("customerio_track_mcp.http.health._VALID_SECONDS", {True: 0, False: 0})
+    scripted.acts = [act, act, respond(503, "{}"), respond(200, REGION_RESPONSE)]
+    with caplog.at_level(logging.WARNING, logger="customerio_track_mcp.http"):
+        async with running_service(scripted.url, {"max_attempts": 1}) as http:
+            for _ in range(2):
+                response = await http.get("/readyz")
+                assert (response.status_code, response.text) == (200, "ready\n")
+            assert "upstream_reachable 0.0" in (await http.get("/metrics")).text
+            payload = payload_in(await http.post("/mcp", json=call()))
+            assert (payload["success"], payload["customer_id"]) == (False, "1")
+            assert "unknown" in payload["error"]
+            assert (await http.get("/readyz")).status_code == 200
+            assert "upstream_reachable 1.0" in (await http.get("/metrics")).text
+    lines = [(record.getMessage(), vars(record).get("reason")) for record in caplog.records]
+    assert lines == [("upstream away", reason), ("upstream back", None)]
 
 
 async def test_service_is_not_ready_without_a_site_id(scripted: ScriptedServer) -> None:
@@ -64,28 +93,32 @@ async def test_result_of_the_probe_is_cached(scripted: ScriptedServer) -> None:
     assert len(scripted.requests) == 1
 
 
-async def test_service_is_not_ready_if_the_probe_returns_a_reason() -> None:
-    async def probe() -> str:
-        return "WrongRegion"
-
-    assert not await Readiness(probe).is_ready()
-
-
-async def test_readiness_recovers_and_draining_ends_it_for_good(
+async def test_readiness_follows_the_last_verdict_and_draining_ends_it_for_good(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("customerio_track_mcp.http.health._VALID_SECONDS", {True: 0, False: 0})
-    failures = ["UnavailableError", "UnavailableError", "", ""]
+    wrong, away, fine = ProbeResult(rejected="WrongRegion"), ProbeResult(away="UnavailableError"), ProbeResult()
+    results = [away, wrong, wrong, away, away, fine, fine]
 
-    async def probe() -> str:
-        return failures.pop(0)
+    async def probe() -> ProbeResult:
+        return results.pop(0)
 
-    readiness = Readiness(probe)
-    assert [await readiness.is_ready() for _ in range(3)] == [False, False, True]
-    assert [record.getMessage() for record in caplog.records] == ["not ready", "ready again"]
+    reachable: list[bool] = []
+    readiness = Readiness(probe, reachable.append)
+    # An outage says nothing about the credentials.
+    assert [await readiness.is_ready() for _ in range(6)] == [True, False, False, False, False, True]
+    assert [record.getMessage() for record in caplog.records] == [
+        "upstream away",
+        "upstream back",
+        "not ready",
+        "upstream away",
+        "upstream back",
+        "ready again",
+    ]
+    assert reachable == [False, True, False, True]
     readiness.drain()
     assert not await readiness.is_ready()
-    assert failures == [""]
+    assert results == [fine]
 
 
 async def test_workspace_must_be_in_the_configured_region() -> None:
@@ -93,6 +126,6 @@ async def test_workspace_must_be_in_the_configured_region() -> None:
         run_sandbox(region="EU") as sandbox,
         TrackClient(Credentials("sandbox", "sandbox"), sandbox.url) as client,
     ):
-        assert await readiness_failure(client, Region.US) == "WrongRegion"
-        assert await readiness_failure(client, Region.EU) == ""
-        assert await readiness_failure(client, None) == ""
+        assert await probe_upstream(client, Region.US) == ProbeResult(rejected="WrongRegion")
+        assert await probe_upstream(client, Region.EU) == ProbeResult()
+        assert await probe_upstream(client, None) == ProbeResult()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -9,14 +10,16 @@ import shlex
 import signal
 import socket
 import subprocess
+import termios
 from pathlib import Path
+from threading import Timer
 
 import httpx
 import pytest
 
 from customerio_track_mcp import __version__
 from tests.support.messages import INITIALIZE
-from tests.support.process import COMMAND, environment, run, running, url_from_stderr
+from tests.support.process import COMMAND, KEY, environment, run, running, url_from_stderr
 from tests.support.waiting import wait_until
 
 
@@ -47,13 +50,76 @@ def test_server_starts_without_a_site_id_and_reports_it() -> None:
     assert "CUSTOMERIO_SITE_ID is not set" in process.stderr
 
 
-def test_check_reports_an_unreachable_track_api() -> None:
+def test_check_reports_an_unreachable_track_api_in_its_first_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    process = run("check", env=environment(api_key="site:key", track_url=f"http://127.0.0.1:{port}", max_attempts="1"))
+    process = run("check", env=environment(api_key="site:key", track_url=f"http://127.0.0.1:{port}"))
     assert process.returncode == 1
-    assert "No connection to the Track API" in process.stdout
-    assert "Traceback" not in process.stderr
+    assert process.stdout.startswith("FAILED: No connection to the Track API")
+    assert process.stderr == ""  # failed attempts are not logged before the verdict
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_check_reports_unknown_variables(log_format: str) -> None:
+    process = run("check", env=environment(log_format=log_format, api_kye=KEY))
+    assert process.returncode == 1
+    assert process.stdout.startswith("FAILED: CUSTOMERIO_API_KEY is not set")
+    (line,) = process.stderr.splitlines()
+    assert "WARNING: CUSTOMERIO_API_KYE is not a setting and is ignored; did you mean CUSTOMERIO_API_KEY?" in line
+    assert line.startswith("{" if log_format == "json" else "customerio-track-mcp: ")
+    assert KEY not in line
+
+
+def test_stdio_reports_unknown_variables_and_invalid_settings() -> None:
+    process = run(env=environment(regions="EU", api_key="site:key"))
+    assert process.returncode == 0
+    (line,) = process.stderr.splitlines()
+    assert "WARNING: CUSTOMERIO_REGIONS is not a setting and is ignored; did you mean CUSTOMERIO_REGION?" in line
+    process = run(env=environment(regions="EU", rate_limit="many"))
+    assert process.returncode == 2
+    unknown, invalid = process.stderr.splitlines()
+    assert "CUSTOMERIO_REGIONS" in unknown
+    assert "CUSTOMERIO_RATE_LIMIT" in invalid
+
+
+@pytest.mark.parametrize("arguments", [[], ["--sandbox"]])
+def test_server_on_a_terminal_says_what_it_waits_for_and_how_to_stop_it(arguments: list[str]) -> None:
+    terminal, stdin = os.openpty()
+    try:
+        with subprocess.Popen(
+            [*COMMAND, *arguments],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            encoding="utf-8",
+            start_new_session=True,
+            preexec_fn=_make_stdin_the_terminal,
+        ) as process:
+            assert process.stderr is not None
+            assert process.stdout is not None
+            guard = Timer(30, process.kill)  # it waits for as long as the terminal is open
+            guard.start()
+            line = next((line for line in process.stderr if "waiting" in line), "")
+            guard.cancel()
+            assert "waiting for an MCP host on standard input" in line
+            assert "Ctrl+C" in line
+            assert "customerio-track-mcp demo" in line
+            os.write(terminal, b"\x03")
+            assert process.wait(timeout=30) in (0, 130)  # the latter until the server itself handles signals
+            assert process.stdout.read() == ""
+            assert "Traceback" not in process.stderr.read()
+    finally:
+        os.close(terminal)
+        os.close(stdin)
+
+
+def _make_stdin_the_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_server_without_a_terminal_does_not_say_that_it_waits() -> None:
+    assert "waiting" not in run(env=environment(api_key="site:key")).stderr
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

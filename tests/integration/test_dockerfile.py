@@ -11,6 +11,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -144,7 +145,9 @@ def test_built_service_starts_reports_healthy_and_stops(image: Path, tmp_path: P
     _, final = stages()
     entry_point = yaml.safe_load(arguments_of(final, "ENTRYPOINT")[0])
     command = [str(image / "opt" / "venv" / "bin" / entry_point[0]), *yaml.safe_load(arguments_of(final, "CMD")[0])]
-    command[command.index("8000")] = "0"
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    command[command.index("8000")] = str(port)
     check = re.search(r"CMD (\[.*\])", arguments_of(final, "HEALTHCHECK")[0])
     assert check
     tokens = tmp_path / "tokens"
@@ -159,14 +162,12 @@ def test_built_service_starts_reports_healthy_and_stops(image: Path, tmp_path: P
         env |= dict(pair.split("=", 1) for pair in shlex.split(assignments) if not pair.startswith("PATH="))
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, cwd=tmp_path, encoding="utf-8") as process:
         try:
-            url = url_from_stderr(process, "listening")
-            port = httpx.URL(url).port
+            url_from_stderr(process, "listening")
             python, *arguments = yaml.safe_load(check[1])
-            health = [
-                str(image / "opt/venv/bin" / python),
-                *(argument.replace("8000", str(port)) for argument in arguments),
-            ]
-            assert subprocess.run(health, check=False).returncode == 0
+            # In a container, the service is process 1.
+            health = [str(image / "opt/venv/bin" / python), *arguments, str(process.pid)]
+            proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+            assert subprocess.run(health, env=env | proxy, check=False).returncode == 0
             endpoint = f"http://127.0.0.1:{port}/mcp"
             assert httpx.post(endpoint, json=PING, headers=HEADERS, trust_env=False).status_code == 401
             authenticated = HEADERS | {"Authorization": f"Bearer {'t' * 40}"}

@@ -15,7 +15,7 @@ from mcp import Client
 from customerio_track_mcp.http.auth.static_tokens import StaticTokens
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.http_service import HEADERS, PING, call, payload_in
-from tests.support.process import environment, run, running, terminate, url_from_stderr
+from tests.support.process import KEY, environment, run, running, terminate, url_from_stderr
 from tests.support.scripted_server import ScriptedServer, hang
 
 
@@ -106,6 +106,30 @@ def test_non_loopback_address_is_refused_without_authentication(host: str) -> No
     assert "--allow-unauthenticated" in completed.stderr
 
 
+def test_misspelled_tokens_behind_a_proxy_are_refused_with_the_name_that_was_meant() -> None:
+    settings = environment(http_token=f"ann {KEY}", http_public_url="https://mcp.example.com/mcp")
+    completed = run("http", "--port", "0", "--sandbox", env=settings)
+    assert completed.returncode == 2
+    unknown, refused = completed.stderr.splitlines()
+    assert "WARNING: CUSTOMERIO_HTTP_TOKEN is not a setting" in unknown
+    assert "did you mean CUSTOMERIO_HTTP_TOKENS?" in unknown
+    assert "CUSTOMERIO_HTTP_PUBLIC_URL (https://mcp.example.com/mcp) is refused: without authentication" in refused
+    assert KEY not in completed.stderr
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_unknown_variables_are_reported_once(workers: str) -> None:
+    with running("http", "--port", "0", "--sandbox", "--workers", workers, env=environment(http_token="x")) as process:
+        assert process.stderr is not None
+        lines = []
+        for line in process.stderr:
+            lines.append(line)
+            if "listening on" in line:
+                process.terminate()
+        assert process.wait(timeout=60) == 0
+    assert len([line for line in lines if "CUSTOMERIO_HTTP_TOKEN is not a setting" in line]) == 1
+
+
 def test_non_loopback_address_is_allowed_with_authentication() -> None:
     tokens = "ann a-token-of-thirty-two-characters-or-more"
     settings = environment(http_tokens=tokens, http_public_url="https://mcp.example.com/mcp")
@@ -118,13 +142,39 @@ def test_non_loopback_address_is_allowed_with_authentication() -> None:
         assert httpx.post(url, json=PING, headers=HEADERS, trust_env=False).status_code == 401
 
 
-def test_non_loopback_address_is_allowed_unauthenticated_with_the_flag() -> None:
-    arguments = ("--host", "0.0.0.0", "--port", "0", "--sandbox", "--allow-unauthenticated")
-    with running("http", *arguments) as process:
+@pytest.mark.parametrize(
+    ("public_url", "path", "reported"),
+    [
+        ("https://mcp.example.com/customerio/mcp", "/mcp", "/customerio/mcp"),
+        ("https://mcp.example.com/mcp", "/customerio/mcp", "/mcp"),
+        ("https://mcp.example.com", "/mcp", "/"),
+        ("https://mcp.example.com/mcp/", "/mcp", None),
+        ("https://mcp.example.com", "/", None),
+    ],
+)
+def test_public_url_with_another_path_is_reported(public_url: str, path: str, reported: str | None) -> None:
+    tokens = "ann a-token-of-thirty-two-characters-or-more"
+    settings = environment(http_tokens=tokens, http_public_url=public_url, http_path=path)
+    with running("http", "--host", "0.0.0.0", "--port", "0", "--sandbox", env=settings) as process:
+        url = httpx.URL(url_from_stderr(process, "listening on"))
+        assert url.path == path
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        expected = f"PUBLIC_URL has the path {reported}, but CUSTOMERIO_HTTP_PATH is {path};" if reported else "accepts"
+        assert expected in line
+        endpoint = f"http://127.0.0.1:{url.port}{path}"
+        assert httpx.post(endpoint, json=PING, headers=HEADERS, trust_env=False).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("host", "settings"), [("0.0.0.0", {}), ("127.0.0.1", {"http_public_url": "https://mcp.example.com/mcp"})]
+)
+def test_exposed_service_is_allowed_unauthenticated_with_the_flag(host: str, settings: dict[str, str]) -> None:
+    arguments = ("--host", host, "--port", "0", "--sandbox", "--allow-unauthenticated")
+    with running("http", *arguments, env=environment(**settings)) as process:
         port = httpx.URL(url_from_stderr(process, "listening on")).port
         assert process.stderr is not None
-        process.stderr.readline()
-        line = process.stderr.readline()
+        line = next(line for line in process.stderr if "accepts requests" not in line)
         assert "WARNING: everybody who can reach this port can write to the workspace" in line
         response = httpx.post(f"http://127.0.0.1:{port}/mcp", json=PING, headers=HEADERS, trust_env=False)
         assert response.status_code == 200

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from anyio import to_thread
 
+from customerio_track_mcp import __version__
 from tests.support.http_service import HEADERS, TOKEN, bearer, call
 from tests.support.process import KEY, environment, run, running, terminate, url_from_stderr
 from tests.support.scripted_server import ScriptedServer, respond
@@ -52,7 +53,9 @@ async def test_json_log_is_one_object_per_line(scripted: ScriptedServer) -> None
     scripted.acts = [respond(503, "{}")]
     lines = [json.loads(line) for line in await log_lines(scripted, "json", log_hash_key="a key")]
     for line in lines:
-        datetime.strptime(line.pop("time"), "%Y-%m-%dT%H:%M:%S%z")
+        time = line.pop("time")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d{4}", time)
+        datetime.strptime(time, "%Y-%m-%dT%H:%M:%S.%f%z")
         line.pop("ms", None)
     delay = lines[0].pop("next_in_s")
     assert 0 < delay < 2
@@ -74,7 +77,38 @@ async def test_json_log_is_one_object_per_line(scripted: ScriptedServer) -> None
     lines[3].pop("request_id")
     refused = {"level": "INFO", "logger": "customerio_track_mcp.http", "event": "request refused"}
     assert lines[3] == refused | {"status": 401, "method": "POST"}
-    assert len(lines) == 4
+    draining = {"level": "INFO", "logger": "customerio_track_mcp.http", "event": "service draining"}
+    assert lines[4] == draining | {"drain_seconds": 0.0, "grace_seconds": 30.0}
+    ended = {"level": "INFO", "logger": "customerio_track_mcp.startup", "event": "service ended"}
+    assert lines[5] == ended | {"status": 0}
+    assert len(lines) == 6
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_start_drain_and_end_each_leave_a_line(scripted: ScriptedServer, workers: str) -> None:
+    env = environment(
+        track_url=scripted.url,
+        api_key=f"site:{KEY}",
+        region="EU",
+        log_format="json",
+        http_tokens=f"shop-agent {TOKEN}",
+        http_issuer="https://auth.example.com",
+        http_jwks_url="https://auth.example.com/keys",
+        http_public_url="https://mcp.example.com/mcp",
+    )
+    with running("http", "--port", "0", "--workers", workers, env=env) as process:
+        assert process.stderr is not None
+        lines = [json.loads(await to_thread.run_sync(process.stderr.readline)) for _ in range(2)]
+        rest = await terminate(process)
+    lines += map(json.loads, rest.splitlines())
+    started = lines[0]
+    assert (started["level"], started["event"]) == ("INFO", "service started")
+    fields = ("version", "transport", "authentication", "workers", "region", "sandbox")
+    assert [started[field] for field in fields] == [__version__, "http", "tokens,oauth", int(workers), "EU", False]
+    assert [line["event"] for line in lines[2:]] == ["service draining"] * int(workers) + ["service ended"]
+    assert {line["level"] for line in lines[2:]} == {"INFO"}
+    assert KEY not in str(lines)
+    assert TOKEN not in str(lines)
 
 
 async def test_text_log_has_the_same_fields(scripted: ScriptedServer) -> None:

@@ -103,7 +103,7 @@ def test_nothing_is_missing_in_a_sandbox() -> None:
 def test_check_says_what_is_missing_and_fails(settings: dict[str, str], missing: str) -> None:
     completed = run("check", env=environment(**settings))
     assert completed.returncode == 1
-    assert completed.stdout.startswith(f"FAILED. Nothing was sent. {missing}. ")
+    assert completed.stdout.startswith(f"FAILED: {missing}. ")
     assert completed.stderr == ""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -12,7 +11,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager
 from itertools import count
 from pathlib import Path
 from socket import create_server
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import aiohttp
 import anyio
@@ -22,18 +21,16 @@ from anyio import to_thread
 from mcp import Client
 
 from customerio_track_mcp.sandbox import RunningSandbox
+from tests.support.caddy import CADDY, caddyfile, needs_caddy, version_variables
 from tests.support.http_service import HEADERS, call, payload_in
 from tests.support.process import environment, running, terminate, url_from_stderr
 from tests.support.redis_server import REDIS_SERVER, RedisServer, redis_server
+from tests.support.scripted_server import ScriptedServer, respond
 from tests.support.waiting import wait_until
-
-CADDY: Final = shutil.which("caddy")
-CADDYFILE: Final = Path(__file__).parents[2] / "deploy" / "Caddyfile"
 
 needs_redis = pytest.mark.skipif(
     REDIS_SERVER is None and "REQUIRE_REDIS" not in os.environ, reason="redis-server is not installed"
 )
-needs_caddy = pytest.mark.skipif(CADDY is None and "REQUIRE_CADDY" not in os.environ, reason="caddy is not installed")
 
 
 class Replica(NamedTuple):
@@ -63,15 +60,19 @@ async def load_balancer(replicas: list[Replica], directory: Path) -> AsyncIterat
     assert CADDY is not None
     with create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    env = dict(os.environ) | {
-        "MCP_SITE": f"http://127.0.0.1:{port}",
-        "MCP_UPSTREAMS": " ".join(httpx.URL(replica.url).netloc.decode() for replica in replicas),
-        "XDG_DATA_HOME": str(directory),
-        "XDG_CONFIG_HOME": str(directory),
-    }
+    env = (
+        dict(os.environ)
+        | version_variables()
+        | {
+            "MCP_SITE": f"http://127.0.0.1:{port}",
+            "MCP_UPSTREAMS": " ".join(httpx.URL(replica.url).netloc.decode() for replica in replicas),
+            "XDG_DATA_HOME": str(directory),
+            "XDG_CONFIG_HOME": str(directory),
+        }
+    )
     # Without the admin endpoint, which always listens on the same port.
     file = directory / "Caddyfile"
-    file.write_text("{\n\tadmin off\n}\n" + _directives(CADDY), encoding="utf-8")
+    file.write_text(caddyfile("admin off"), encoding="utf-8")
     process = subprocess.Popen(  # noqa: ASYNC220 - returns at once
         [CADDY, "run", "--config", str(file), "--adapter", "caddyfile"], env=env, stderr=subprocess.DEVNULL
     )
@@ -90,13 +91,6 @@ async def load_balancer(replicas: list[Replica], directory: Path) -> AsyncIterat
     finally:
         process.kill()
         await to_thread.run_sync(process.wait)
-
-
-def _directives(caddy: str) -> str:
-    """Return the Caddyfile; before Caddy 2.7, which Debian still has, one of its directives has another name."""
-    text = CADDYFILE.read_text(encoding="utf-8")
-    version = subprocess.check_output([caddy, "version"], text=True).lstrip("v")
-    return text.replace("request_buffers 4MiB", "buffer_requests") if version.startswith("2.6.") else text
 
 
 def http_client() -> httpx.AsyncClient:
@@ -128,6 +122,26 @@ async def test_load_balancer_may_send_each_request_to_any_replica(
                 metrics = (await http.get(replica.url.replace("/mcp", "/metrics"))).text
                 assert 'tool_calls_total{outcome="ok",tool="send_event"} 0.0' not in metrics
     assert len(list(sandbox.workspace.events)) == 10
+
+
+@needs_caddy
+async def test_outage_of_the_track_api_takes_no_replica_out(scripted: ScriptedServer, tmp_path: Path) -> None:
+    """Callers get the documented payload, where an unready replica would leave them the load balancer's 503."""
+    scripted.acts = [respond(503, "{}")] * 10_000
+    with two_replicas(scripted.url, max_attempts="1") as replicas:
+        async with load_balancer(replicas, tmp_path) as url, http_client() as http:
+
+            async def were_asked() -> bool:
+                pages = [await http.get(replica.url.replace("/mcp", "/metrics")) for replica in replicas]
+                return all("upstream_reachable 0.0" in page.text for page in pages)
+
+            await wait_until(were_asked)
+            for replica in replicas:
+                assert (await http.get(replica.url.replace("/mcp", "/readyz"))).status_code == 200
+            for _ in range(4):
+                response = await http.post(f"{url}/mcp", json=call())
+                assert response.status_code == 200
+                assert payload_in(response)["success"] is False
 
 
 @needs_caddy

@@ -36,7 +36,7 @@ sys.addaudithook(send_signal)
 
 
 def signaled(directory: Path, moment: str, number: signal.Signals, process: str = SERVER) -> dict[str, str]:
-    """Return an environment in which a process, of which this is the module, receives a signal at the moment."""
+    """Return an environment in which a process with this module receives a signal at a step of its start."""
     # Not the working directory itself, which the command removes from the path of its workers.
     site = directory / "site"
     site.mkdir(exist_ok=True)

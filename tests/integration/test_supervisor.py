@@ -271,13 +271,14 @@ async def test_json_startup_lines_are_logged_once(sandbox: RunningSandbox) -> No
     env |= {"CUSTOMERIO_HTTP_TOKENS": ""}
     with running(*arguments, "--allow-unauthenticated", env=env) as process:
         assert process.stderr is not None
-        first = [json.loads(process.stderr.readline())["event"] for _ in range(4)]
+        first = [json.loads(process.stderr.readline())["event"] for _ in range(5)]
     events = [json.loads(line)["event"] for line in rest.splitlines()]
-    assert len(events) == 1
     assert events[0].startswith("accepts requests for these hostnames: ")
+    assert events[1:] == ["service draining", "service draining", "service ended"]
     assert first[0].startswith("CUSTOMERIO_SITE_ID is not set")
-    assert first[1].startswith("listening on")
-    assert first[3].startswith("WARNING: everybody")
+    assert first[1] == "service started"
+    assert first[2].startswith("listening on")
+    assert first[4].startswith("WARNING: everybody")
 
 
 async def test_frozen_worker_is_killed_if_another_cannot_start(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from google.protobuf.json_format import MessageToDict
 from mcp import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from tests.support.http_service import HEADERS, PING, call, payload_in
-from tests.support.process import environment, exit_status, run, running, stdio_parameters, url_from_stderr
+from tests.support.http_service import HEADERS, PING, TOOLS_LIST, call, payload_in
+from tests.support.process import environment, exit_status, run, running, stdio_parameters, terminate, url_from_stderr
 from tests.support.scripted_server import Flood, ScriptedServer, close, hang, respond
 from tests.support.web_app import serve_app
 
@@ -78,17 +78,24 @@ def exporting_environment(scripted: ScriptedServer, endpoint: str, **variables: 
 
 async def test_trace_connects_the_caller_with_each_attempt(collector: Collector, scripted: ScriptedServer) -> None:
     scripted.acts = [respond(503, "{}"), close]
-    with running("http", "--port", "0", env=exporting_environment(scripted, collector.url)) as process:
+    env = exporting_environment(scripted, collector.url, CUSTOMERIO_LOG_FORMAT="json")
+    with running("http", "--port", "0", env=env) as process:
         url = await to_thread.run_sync(url_from_stderr, process, "listening")
         async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
             event = call(customer_id=EMAIL, event_name="bought", data={"note": "private"})
             response = await http.post(url, json=event, headers={"traceparent": TRACEPARENT})
         assert payload_in(response)["success"]
-        process.terminate()
-        assert await to_thread.run_sync(process.wait) == 0
+        lines = [json.loads(line) for line in (await terminate(process)).splitlines()]
+        assert process.returncode == 0
+    of_call = [line for line in lines if "request_id" in line]
+    assert [line["event"] for line in of_call] == ["attempt failed", "attempt failed", "tool call"]
+    assert {line["trace_id"] for line in of_call} == {TRACE_ID}
+    assert [line for line in lines if "trace_id" in line] == of_call
     (tool,) = [span for span in collector.spans if span["kind"] == "SPAN_KIND_SERVER"]
     attempts = [span for span in collector.spans if span["kind"] == "SPAN_KIND_CLIENT"]
     assert tool["name"] == "tools/call send_event"
+    request_id = response.headers["x-request-id"]
+    assert {tool["attributes"]["request_id"], *(line["request_id"] for line in of_call)} == {request_id}
     assert {span["traceId"] for span in collector.spans} == {tool["traceId"]}
     assert bytes.fromhex(TRACE_ID) == base64.b64decode(tool["traceId"])
     assert {span["parentSpanId"] for span in attempts} == {tool["spanId"]}
@@ -105,6 +112,38 @@ async def test_trace_connects_the_caller_with_each_attempt(collector: Collector,
     assert [span["attributes"].get("http.request.resend_count") for span in attempts] == [None, "1", "2"]
     assert EMAIL not in collector.text
     assert "private" not in collector.text
+
+
+async def test_every_request_has_the_id_of_its_response_in_its_span(
+    collector: Collector, scripted: ScriptedServer
+) -> None:
+    with running("http", "--port", "0", env=exporting_environment(scripted, collector.url)) as process:
+        url = await to_thread.run_sync(url_from_stderr, process, "listening")
+        ids = []
+        async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
+            for message in (PING, TOOLS_LIST, call(), call("no_such_tool"), dict(PING) | {"method": "unknown"}):
+                for given in ("request-7", EMAIL, "x" * 65):
+                    response = await http.post(url, json=message, headers={"X-Request-Id": given})
+                    ids.append(response.headers["x-request-id"])
+        process.terminate()
+        assert await exit_status(process) == 0
+    assert ids.count("request-7") == 5
+    spans = [span for span in collector.spans if span["kind"] == "SPAN_KIND_SERVER"]
+    assert sorted(span["attributes"]["request_id"] for span in spans) == sorted(ids)
+    assert EMAIL not in collector.text
+
+
+async def test_lines_have_no_trace_id_without_tracing(scripted: ScriptedServer) -> None:
+    env = environment(track_url=scripted.url, api_key="site:key")
+    with running("http", "--port", "0", env=env) as process:
+        url = await to_thread.run_sync(url_from_stderr, process, "listening")
+        async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
+            message = call()
+            message["params"]["_meta"] = {"traceparent": TRACEPARENT}
+            await http.post(url, json=message, headers={"traceparent": TRACEPARENT})
+        log = await terminate(process)
+    assert "tool call" in log
+    assert "trace_id" not in log
 
 
 async def test_spans_are_exported_over_stdio_too(collector: Collector, scripted: ScriptedServer) -> None:

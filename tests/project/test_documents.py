@@ -144,6 +144,15 @@ def test_bounds_in_security_are_those_of_the_settings_and_modules() -> None:
         assert float(number.replace(" ", "")) == value, where
 
 
+def test_the_readme_claims_the_cost_that_the_benchmarks_measure() -> None:
+    performance = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    pattern = r"^\| [^|]+, calls per second \| the SDK's no-op tool \| \*\*([\d.]+)\*\* \|"
+    ratios = [float(ratio) for ratio in re.findall(pattern, performance, re.MULTILINE)]
+    assert len(ratios) >= 10
+    claim = f"{min(ratios):.2f} to {max(ratios):.2f} times as many calls per second as a no-op tool"
+    assert claim in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_point_to_existing_files_and_headings(name: str) -> None:
     document = ROOT / name
@@ -170,7 +179,7 @@ def test_commands_and_tokens_in_the_deployment_guide_are_valid(tmp_path: Path) -
     for line in blocks(DEPLOY, "json"):
         json.loads(line)
     commands = re.findall(r"^customerio-track-mcp (.+?)(?: +#.*)?$", "\n".join(blocks(DEPLOY, "console")), re.MULTILINE)
-    assert {command.split()[0] for command in commands} <= {"http", "token"}
+    assert {command.split()[0] for command in commands} <= {"check", "http", "token"}
     assert commands
 
 

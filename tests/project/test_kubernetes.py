@@ -10,8 +10,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.settings.http import HttpSettings
 from tests.support.documents import DEPLOY, HTTP_VARIABLES, VARIABLES, section
+from tests.support.http_service import PING, TOKEN, bearer, running_service
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -52,6 +54,56 @@ def test_kustomization_lists_every_manifest() -> None:
 def test_manifests_contain_one_resource_of_each_kind() -> None:
     kinds = sorted(document["kind"] for name in FILES for document in read(name))
     assert kinds == ["Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget", "Service"]
+
+
+def test_ingress_matches_the_schema_the_service_and_the_limits() -> None:
+    (ingress,) = read("optional/ingress.yaml")
+    kubernetes_validate.validate(ingress, kubernetes_validate.latest_version(), strict=True)
+    (service,) = read("service.yaml")
+    (rule,) = ingress["spec"]["rules"]
+    settings = {entry["name"]: entry.get("value") for entry in container()["env"]}
+    assert settings["CUSTOMERIO_HTTP_PUBLIC_URL"] == f"https://{rule['host']}/mcp"
+    assert ingress["spec"]["tls"][0]["hosts"] == [rule["host"]]
+    for path in rule["http"]["paths"]:
+        backend = path["backend"]["service"]
+        assert backend["name"] == service["metadata"]["name"]
+        assert backend["port"]["name"] in {port["name"] for port in service["spec"]["ports"]}
+    # Not /metrics, /healthz and /readyz.
+    assert {path["path"] for path in rule["http"]["paths"]} == {"/mcp", "/.well-known/oauth-protected-resource"}
+    annotations = ingress["metadata"]["annotations"]
+    for size in ("nginx.ingress.kubernetes.io/proxy-body-size", "nginx.org/client-max-body-size"):
+        assert int(annotations[size].removesuffix("m")) * 2**20 > HttpSettings().max_body_bytes
+    for seconds in ("nginx.ingress.kubernetes.io/proxy-read-timeout", "nginx.org/proxy-read-timeout"):
+        assert int(annotations[seconds].removesuffix("s")) > VARIABLES["CUSTOMERIO_TIME_BUDGET"].default
+    for buffering in ("nginx.ingress.kubernetes.io/proxy-buffering", "nginx.org/proxy-buffering"):
+        assert annotations[buffering] in {"off", "False"}
+
+
+def test_every_optional_manifest_is_in_the_guide() -> None:
+    for path in (FOLDER / "optional").iterdir():
+        assert f"deploy/kubernetes/optional/{path.name}" in DEPLOY
+
+
+@pytest.mark.parametrize("suffix", ["", ".{namespace}", ".{namespace}.svc", ".{namespace}.svc.cluster.local"])
+async def test_service_accepts_its_names_within_the_cluster(sandbox: RunningSandbox, suffix: str) -> None:
+    (kustomization,), (service,) = read("kustomization.yaml"), read("service.yaml")
+    settings = {entry["name"]: entry.get("value") for entry in container()["env"]}
+    hostname = service["metadata"]["name"] + suffix.format(namespace=kustomization["namespace"])
+    # As from the environment, where it is text.
+    allowed = HttpSettings.model_validate({"allowed_hosts": settings["CUSTOMERIO_HTTP_ALLOWED_HOSTS"]}).allowed_hosts
+    async with running_service(sandbox.url, tokens=f"ann {TOKEN}", allowed_hosts=allowed) as http:
+        response = await http.post("/mcp", json=PING, headers=bearer(TOKEN) | {"Host": hostname})
+        assert response.status_code == 200
+        other = await http.post("/mcp", json=PING, headers=bearer(TOKEN) | {"Host": f"{hostname}.evil.example"})
+        assert other.status_code == 421
+
+
+def test_names_are_resolved_wherever_the_cluster_resolves_them() -> None:
+    (policy,) = read("network.yaml")
+    anywhere = [rule["ports"] for rule in policy["spec"]["egress"] if "to" not in rule]
+    allowed = {(port["protocol"], port["port"]) for ports in anywhere for port in ports}
+    # 53 in most clusters, 5353 for the pods of OpenShift's DNS.
+    assert allowed >= {(protocol, port) for protocol in ("UDP", "TCP") for port in (53, 5353)}
 
 
 def test_secrets_come_from_a_kubernetes_secret() -> None:
@@ -102,12 +154,19 @@ def mebibytes(quantity: str) -> int:
     return int(quantity.removesuffix("Mi"))
 
 
+def test_proxy_closes_idle_connections_before_the_service() -> None:
+    caddyfile = (ROOT / "deploy" / "Caddyfile").read_text(encoding="utf-8")
+    (seconds,) = re.findall(r"^\t\t\tkeepalive (\d+)s$", caddyfile, re.MULTILINE)
+    assert int(seconds) < HttpSettings().keep_alive
+
+
 def test_compose_file_uses_known_settings_and_pinned_images() -> None:
     compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text(encoding="utf-8"))
     replicas = [compose["services"][name] for name in ("mcp-1", "mcp-2")]
     for replica in replicas:
         assert set(replica["environment"]) <= SETTINGS
         assert replica["read_only"]
+        assert "/readyz" in replica["healthcheck"]["test"][-1]
     assert replicas[0]["environment"]["CUSTOMERIO_REPLICAS"] == str(len(replicas))
     upstreams = compose["services"]["proxy"]["environment"]["MCP_UPSTREAMS"].split()
     assert upstreams == ["mcp-1:8000", "mcp-2:8000"]

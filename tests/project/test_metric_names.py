@@ -23,6 +23,7 @@ async def test_metric_names_and_labels_are_the_snapshot() -> None:
     metrics.call(CallRecord("send_event", 0.1, CallContext()))
     metrics.in_flight(1)
     metrics.shared(shared=True)
+    metrics.upstream_reachable(reachable=False)
     metrics.refused(401)
     metrics.waited(0.0)
     with metrics.attempting(TrackRequest("GET", "/", "/"), 1):

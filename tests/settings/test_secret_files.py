@@ -1,4 +1,4 @@
-"""Secret files: which are read, and what happens if another kind of file is in the place of one."""
+"""Secret files: which are read, and what happens if one of them is another kind of file."""
 
 from __future__ import annotations
 

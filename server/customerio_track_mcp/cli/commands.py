@@ -15,6 +15,7 @@ import anyio
 
 from customerio_track_mcp.cli.options import HttpOptions, NoOptions, SandboxOptions, StdioOptions, TokenOptions
 from customerio_track_mcp.cli.output import print_result, print_status
+from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
 from customerio_track_mcp.cli.upstream import open_upstream, running_sandbox
 from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.settings.base import SettingsError
@@ -23,6 +24,12 @@ from customerio_track_mcp.track import is_loopback
 
 INVALID_USAGE: Final = 2
 """The exit status for an invalid setting or option."""
+
+_WAITING: Final = (
+    "waiting for an MCP host on standard input; a host normally starts this command by itself (README.md, 'Attach it "
+    "to a host'). Press Ctrl+C to stop. 'customerio-track-mcp demo' shows what it does, without an account, and "
+    "'customerio-track-mcp --help' lists the other commands."
+)
 
 
 def run_reporting_settings_errors(run: Callable[[], int]) -> int:
@@ -42,10 +49,15 @@ def stdio(options: StdioOptions) -> int:
         return INVALID_USAGE
     from customerio_track_mcp.stdio.transport import serve_stdio
 
+    report_unknown_variables()
+    is_terminal = sys.stdin.isatty()
+
     async def run() -> None:
         # Hosts show what a server writes to stderr as errors.
         async with open_upstream(options, default_log_level="WARNING") as upstream, open_runtime(upstream) as runtime:
             gc.freeze()  # see `module_loading`
+            if is_terminal:
+                print_status(_WAITING)
             await serve_stdio(runtime.server)
 
     anyio.run(run)
@@ -54,13 +66,12 @@ def stdio(options: StdioOptions) -> int:
 
 def http(options: HttpOptions) -> int:
     """Serve streamable HTTP."""
-    from customerio_track_mcp.cli.http import serve_http, why_bind_is_refused
+    from customerio_track_mcp.cli.http import require_authentication, serve_http
     from customerio_track_mcp.settings.http import HttpSettings
 
+    report_unknown_variables()
     settings = HttpSettings.from_environment()
-    if reason := why_bind_is_refused(options, settings):
-        print_status(reason)
-        return INVALID_USAGE
+    require_authentication(options, settings)
     return _run(partial(serve_http, options, settings), "cannot start")
 
 
@@ -85,9 +96,13 @@ def check(options: NoOptions) -> int:
     from customerio_track_mcp.instrumentation.logs import configure_logging
     from customerio_track_mcp.settings.server import Settings
 
-    settings = Settings.from_environment()
-    configure_logging(settings.log_level, settings.log_format)
-    return anyio.run(partial(check, settings, print_result))
+    try:
+        # One quick look rather than the patience of a call, and no log line before the verdict.
+        settings = Settings.from_environment().with_defaults(log_level="ERROR", max_attempts=2, time_budget=10.0)
+        configure_logging(settings.log_level, settings.log_format)
+        return anyio.run(partial(check, settings, print_result))
+    finally:
+        report_unknown_variables()
 
 
 def demo(options: NoOptions) -> int:
@@ -103,8 +118,12 @@ def token(options: TokenOptions) -> int:
     from customerio_track_mcp.http.auth.static_tokens import new_token
 
     secret, digest = new_token()
+    entry = " ".join([options.name, digest, *options.scopes])
+    if options.quiet:
+        print_result(f"{secret}\n{entry}")
+        return 0
     print_result(f"Give this token to {options.name}; it is shown only once:\n\n    {secret}\n")
-    print_result(f"Add this line to the file named by CUSTOMERIO_HTTP_TOKENS_FILE:\n\n    {options.name} {digest}")
+    print_result(f"Add this line to the file named by CUSTOMERIO_HTTP_TOKENS_FILE:\n\n    {entry}")
     return 0
 
 

@@ -1,23 +1,26 @@
-"""The command `http`: refuse an unsafe bind, then run one process or several."""
+"""The command `http`: refuse to be open to others, then run one process or several."""
 
 from __future__ import annotations
 
 import gc
 import json
+import logging
 import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import asdict
+from urllib.parse import urlsplit
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from customerio_track_mcp import __version__
 from customerio_track_mcp.cli.options import HttpOptions, WorkerOptions
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.cli.upstream import open_upstream, startup_notifier
-from customerio_track_mcp.http.app import PATH
 from customerio_track_mcp.http.auth.authenticator import Authenticator
+from customerio_track_mcp.http.exposure import exposed_by
 from customerio_track_mcp.http.hostnames import accepted_hostnames, bracketed
 from customerio_track_mcp.http.server import QUEUED_CONNECTIONS, SECONDS_TO_RESPOND
 from customerio_track_mcp.http.service import Service
@@ -25,20 +28,32 @@ from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
 from customerio_track_mcp.instrumentation.metrics_directory import open_metrics_directory
 from customerio_track_mcp.runtime import Upstream, create_client
+from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
+from customerio_track_mcp.settings.http_path import without_final_slash
 from customerio_track_mcp.signals import signals
 from customerio_track_mcp.track import is_loopback, preload
 
+logger = logging.getLogger("customerio_track_mcp.startup")
 
-def why_bind_is_refused(options: HttpOptions, settings: HttpSettings) -> str:
-    """Return why the service may not listen on the address; empty if it may."""
-    if is_loopback(options.host) or settings.requires_authentication or options.allow_unauthenticated:
-        return ""
-    return (
-        f"--host {options.host} is refused: without authentication the service listens on loopback only (127.0.0.1, "
-        "::1). Set CUSTOMERIO_HTTP_TOKENS or CUSTOMERIO_HTTP_TOKENS_FILE ('customerio-track-mcp token NAME' creates a "
-        "token), or CUSTOMERIO_HTTP_ISSUER for OAuth; or pass --allow-unauthenticated, which lets everybody who can "
-        "reach the port write to the workspace."
+
+def require_authentication(options: HttpOptions, settings: HttpSettings) -> None:
+    """Check that callers must authenticate if the service is for more than this machine.
+
+    Raises:
+        SettingsError: they need not, and the options do not allow that.
+    """
+    exposed = exposed_by(options.host, settings)
+    if not exposed or settings.requires_authentication or options.allow_unauthenticated:
+        return
+    are = "is" if len(exposed) == 1 else "are"
+    raise SettingsError(
+        [
+            f"{' and '.join(exposed)} {are} refused: without authentication the service is for this machine only "
+            "(127.0.0.1, ::1, localhost). Set CUSTOMERIO_HTTP_TOKENS or CUSTOMERIO_HTTP_TOKENS_FILE "
+            "('customerio-track-mcp token NAME' creates a token), or CUSTOMERIO_HTTP_ISSUER for OAuth; or pass "
+            "--allow-unauthenticated, which lets everybody who can reach the service write to the workspace."
+        ]
     )
 
 
@@ -63,10 +78,13 @@ async def serve_http(options: HttpOptions, settings: HttpSettings) -> int:
             return 1
         with listener:
             on_ready = _startup_lines(options, settings, upstream, listener.getsockname()[1])
+            status = 0
             if options.workers > 1:
-                return await _supervise(options, settings, upstream, listener, on_ready)
-            await run_service(Service(upstream, settings, authenticator, options.host), listener, on_ready)
-            return 0
+                status = await _supervise(options, settings, upstream, listener, on_ready)
+            else:
+                await run_service(Service(upstream, settings, authenticator, options.host), listener, on_ready)
+            logger.info("service ended", extra={"status": status})
+            return status
 
 
 async def run_service(
@@ -121,15 +139,35 @@ async def _supervise(
 
 
 def _startup_lines(options: HttpOptions, settings: HttpSettings, upstream: Upstream, port: int) -> Callable[[], None]:
-    url = f"http://{bracketed(options.host)}:{port}{PATH}"
-    notify = startup_notifier(upstream)
+    url = f"http://{bracketed(options.host)}:{port}{settings.path}"
+    notify = startup_notifier(upstream.settings)
 
     def print_lines() -> None:
+        fields = {
+            "version": __version__,
+            "transport": "http",
+            "authentication": settings.authentication,
+            "workers": options.workers,
+            "region": str(upstream.settings.region),
+            "sandbox": options.sandbox,
+        }
+        logger.info("service started", extra=fields)
         notify(f"listening on {url}" + (f" with {options.workers} workers" if options.workers > 1 else ""))
+        if public_path := _other_public_path(settings):
+            notify(
+                f"WARNING: CUSTOMERIO_HTTP_PUBLIC_URL has the path {public_path}, but CUSTOMERIO_HTTP_PATH is "
+                f"{settings.path}; set them to the same path, unless the proxy changes it"
+            )
         if not is_loopback(options.host):
             names = ", ".join(sorted(accepted_hostnames(options.host, settings)))
             notify(f"accepts requests for these hostnames: {names} (add more with CUSTOMERIO_HTTP_ALLOWED_HOSTS)")
-            if not settings.requires_authentication:
-                notify("WARNING: everybody who can reach this port can write to the workspace")
+        if exposed_by(options.host, settings) and not settings.requires_authentication:
+            notify("WARNING: everybody who can reach this port can write to the workspace")
 
     return print_lines
+
+
+def _other_public_path(settings: HttpSettings) -> str:
+    """Return the path of the public URL if it is not the one at which MCP is served; else an empty string."""
+    path = without_final_slash(urlsplit(settings.public_url or "").path)
+    return path if settings.public_url and path != settings.path else ""

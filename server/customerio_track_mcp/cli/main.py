@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,12 +16,14 @@ from pydantic import SecretStr
 from customerio_track_mcp import __version__
 from customerio_track_mcp.cli import commands
 from customerio_track_mcp.cli.options import (
+    HelpOptions,
     HttpOptions,
     NoOptions,
     SandboxOptions,
     StdioOptions,
     TokenOptions,
 )
+from customerio_track_mcp.cli.output import print_result
 from customerio_track_mcp.cli.upstream import SANDBOX_PORT
 from customerio_track_mcp.settings.base import EnvironmentSettings, SettingsError
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
@@ -53,10 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     values = vars(parser.parse_args(words))
     run: Callable[[Any], int] = values.pop("run")
-    env_file: Path | None = values.pop("env_file")
+    command: argparse.ArgumentParser = values.pop("parser")
+    env_file: Path | None = values.pop("env_file", None)
     options: object = values.pop("options")(**values)
     if isinstance(options, StdioOptions) and not options.sandbox and (options.data or options.open):
-        parser.error("--data and --open require --sandbox")
+        command.error("--data and --open require --sandbox")
 
     def run_with_env_file() -> int:
         if env_file is not None:
@@ -102,16 +106,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     _add_env_file(parser, default=None)
-    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subcommands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_CommandParser)
 
     stdio = subcommands.add_parser("stdio", help="serve a host over stdio (the default)")
     stdio.set_defaults(run=commands.stdio, options=StdioOptions)
-    http = subcommands.add_parser("http", help="serve streamable HTTP at /mcp")
+    http = subcommands.add_parser("http", help="serve streamable HTTP, at /mcp by default")
     http.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     http.add_argument("--port", type=_port, default=8000, help="0 for any free port (default: %(default)s)")
     http.add_argument("--workers", type=_workers, default=1, help="processes behind the port (default: %(default)s)")
     http.add_argument(
-        "--allow-unauthenticated", action="store_true", help="allow a non-loopback address without authentication"
+        "--allow-unauthenticated",
+        action="store_true",
+        help="allow a non-loopback address, public URL, hostname or origin without authentication",
     )
     http.set_defaults(run=commands.http, options=HttpOptions)
     for serving in (stdio, http):
@@ -131,13 +137,55 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=commands.check, options=NoOptions)
     token = subcommands.add_parser("token", help="create a bearer token for a caller of the HTTP service")
     token.add_argument("name", type=_name, metavar="NAME", help="name of the caller: letters, digits, '.', '_', '-'")
+    token.add_argument(
+        "--scope",
+        dest="scopes",
+        type=_scopes,
+        action="extend",
+        metavar="SCOPE",
+        default=[],
+        help="allow only this; repeat it, or separate several by commas (default: every tool)",
+    )
+    token.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print two lines without explanation, for scripts: the token, and the entry for the tokens file",
+    )
     token.set_defaults(run=commands.token, options=TokenOptions)
     demo = subcommands.add_parser("demo", help="load example customers into a sandbox through the real server")
     demo.set_defaults(run=commands.demo, options=NoOptions)
     for command in (stdio, http, sandbox, check, token, demo):
         # Suppressed, so that it does not replace the value of the option before the command.
         _add_env_file(command, default=argparse.SUPPRESS)
+        command.set_defaults(parser=command)
+    parsers: dict[str | None, argparse.ArgumentParser] = {None: parser}
+    parsers.update(subcommands.choices)
+    help_ = subcommands.add_parser("help", help="show this help, or that of a command")
+    help_.add_argument(
+        "command", nargs="?", choices=list(subcommands.choices), metavar="COMMAND", help="one of the commands"
+    )
+    help_.set_defaults(run=partial(_print_help, parsers), options=HelpOptions, parser=help_)
     return parser
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """The parser of a command, which reports unknown arguments with its own usage.
+
+    argparse passes them on to the main parser, whose usage does not contain the command's options.
+    """
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        values, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return values, unknown
+
+
+def _print_help(parsers: Mapping[str | None, argparse.ArgumentParser], options: HelpOptions) -> int:
+    print_result(parsers[options.command].format_help().rstrip("\n"))
+    return 0
 
 
 def _add_env_file(parser: argparse.ArgumentParser, default: str | None) -> None:
@@ -168,6 +216,15 @@ def _name(text: str) -> str:
     if CALLER_NAME.fullmatch(text):
         return text
     raise argparse.ArgumentTypeError(f"invalid name {text!r}: expected letters, digits, '.', '_' and '-'")
+
+
+def _scopes(text: str) -> list[str]:
+    from customerio_track_mcp.http.auth.scopes import KNOWN_SCOPES  # nothing else here needs the tools
+
+    scopes = text.replace(",", " ").split()
+    if not scopes or not KNOWN_SCOPES.issuperset(scopes):
+        raise argparse.ArgumentTypeError(f"invalid scope {text!r}: expected {', '.join(sorted(KNOWN_SCOPES))}")
+    return scopes
 
 
 def _settings_help() -> str:

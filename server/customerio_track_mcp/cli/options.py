@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class HttpOptions(StdioOptions):
         host: the address to listen on.
         port: 0 for any free port.
         workers: the number of processes behind the port.
-        allow_unauthenticated: whether a non-loopback address is allowed without authentication.
+        allow_unauthenticated: whether the service may be for other machines without authentication.
     """
 
     host: str
@@ -71,9 +72,24 @@ class TokenOptions:
 
     Attributes:
         name: the caller that the token is for.
+        scopes: what the caller may do; empty for every tool.
+        quiet: whether to print the token and the entry alone.
     """
 
     name: str
+    scopes: Sequence[str] = ()
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelpOptions:
+    """Options of `help`.
+
+    Attributes:
+        command: the command to show the help of; None for that of all.
+    """
+
+    command: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ async def open_upstream(options: StdioOptions, default_log_level: LogLevel) -> A
         configure_logging(settings.log_level, settings.log_format)
         if missing := settings.missing_credentials:
             # An error, so that it is shown at every log level.
-            notify = startup_notifier(upstream, logger.error)
+            notify = startup_notifier(settings, logger.error)
             notify(
                 f"{missing}; every call fails until that is done ({API_CREDENTIALS_PAGE}; no account? try --sandbox)"
             )
@@ -83,9 +83,9 @@ def sandbox_upstream(url: str) -> Upstream:
     return Upstream(settings, url, f"This is a sandbox without real data: watch what arrives at {url}")
 
 
-def startup_notifier(upstream: Upstream, log: Callable[[str], None] = logger.warning) -> Callable[[str], None]:
+def startup_notifier(settings: Settings, log: Callable[[str], None] = logger.warning) -> Callable[[str], None]:
     """Return how startup lines are written: printed for people, or passed to `log` if logs are JSON."""
-    return print_status if upstream.settings.log_format == "text" else log
+    return print_status if settings.log_format == "text" else log
 
 
 @asynccontextmanager

@@ -27,11 +27,14 @@ from customerio_track_mcp.http.middleware.framing import FramingMiddleware
 from customerio_track_mcp.http.middleware.memory_limit import MemoryLimitMiddleware
 from customerio_track_mcp.http.middleware.message_format import MessageFormatMiddleware
 from customerio_track_mcp.http.middleware.post_only import PostOnlyMiddleware
+from customerio_track_mcp.http.middleware.refused_names import RefusedNamesMiddleware
 from customerio_track_mcp.http.middleware.request_id import RequestIdMiddleware
 from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.settings.http import HttpSettings
 
-PATH: Final = "/mcp"
+_CORS_METHODS: Final = ("GET", "POST", "DELETE")
+"""GET for the OAuth metadata. MCP accepts POST only, but a browser shows the page the 405 for the others only if the
+preflight passes."""
 _CORS_HEADERS: Final = (
     "Authorization",
     "Content-Type",
@@ -39,6 +42,13 @@ _CORS_HEADERS: Final = (
     "Mcp-Method",
     "Mcp-Name",
     "X-Request-Id",
+    # Sent by clients with a session or a stream of an older server; ignored.
+    "Mcp-Session-Id",
+    "Last-Event-ID",
+    # Added to each request by a page's instrumentation: https://www.w3.org/TR/trace-context/
+    "traceparent",
+    "tracestate",
+    "baggage",
 )
 
 
@@ -73,7 +83,7 @@ def create_app(
         max_request_body_size=sys.maxsize,  # limited below; a normalized body may be longer than the one received
     )
 
-    every_route = [Middleware(FramingMiddleware), *_cors(settings)]
+    every_route = [Middleware(FramingMiddleware), Middleware(RefusedNamesMiddleware), *_cors(settings)]
     mcp_route = [
         Middleware(RequestIdMiddleware, metrics.refused, traced=traced),
         Middleware(PostOnlyMiddleware),
@@ -102,9 +112,13 @@ def create_app(
         async with sessions.run():
             yield
 
+    mcp = Route(settings.path, StreamableHTTPASGIApp(sessions), middleware=mcp_route)
     app = Starlette(
         routes=[
-            Route(PATH, StreamableHTTPASGIApp(sessions), middleware=mcp_route),
+            mcp,
+            # The same application, so that both share the limits. The paths for operators get no second form: a proxy
+            # that hides `/metrics` may not hide `/metrics/`.
+            Route(f"{settings.path.rstrip('/')}/", mcp.app),
             Route("/metrics", metrics.app(), methods=["GET"], middleware=metrics_route),  # and HEAD
             Route("/healthz", healthz),
             Route("/readyz", readyz(readiness)),
@@ -125,8 +139,8 @@ def _cors(settings: HttpSettings) -> list[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=sorted(settings.allowed_origins),
-            allow_methods=["POST"],
-            allow_headers=list(_CORS_HEADERS),
+            allow_methods=_CORS_METHODS,
+            allow_headers=_CORS_HEADERS,
             expose_headers=["X-Request-Id", "WWW-Authenticate", "Retry-After"],
         )
     ]

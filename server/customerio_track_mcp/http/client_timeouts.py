@@ -2,18 +2,23 @@
 
 A client has a limited time to send a request's head, to send the rest of a request that was answered before it was
 complete, and to receive a response. (For the body of a request that is being read, see `middleware.body_timeout`.)
+Between a response and the first byte of the next request, a connection is kept longer, unless there are many.
 """
 
 from __future__ import annotations
 
 import asyncio
+from typing import Final
 
 import h11
 
 from customerio_track_mcp.http.small_reads import SmallReadsH11Protocol
 
+CROWDED: Final = 0.5
+"""The part of the maximum of connections beyond which a connection is not kept longer than one without a response."""
 
-def timeout_protocol(seconds: float) -> type[SmallReadsH11Protocol]:
+
+def timeout_protocol(seconds: float, keep_alive: float, max_connections: int) -> type[SmallReadsH11Protocol]:
     """Return uvicorn's HTTP protocol class with these timeouts.
 
     It overrides internal methods of `H11Protocol` and reads its h11 connection state, since uvicorn has no option for
@@ -22,6 +27,9 @@ def timeout_protocol(seconds: float) -> type[SmallReadsH11Protocol]:
 
     Args:
         seconds: for each of them.
+        keep_alive: seconds between a response and the first byte of the next request.
+        max_connections: beyond `CROWDED` of them, `keep_alive` is at most `seconds`: else whoever sends one request on
+            each of many connections could take all places for that long.
     """
 
     class TimeoutH11Protocol(SmallReadsH11Protocol):
@@ -37,6 +45,9 @@ def timeout_protocol(seconds: float) -> type[SmallReadsH11Protocol]:
             self._update_read_timer()
 
         def on_response_complete(self) -> None:
+            is_crowded = len(self.connections) > CROWDED * max_connections
+            # uvicorn declares an int, and adds it to the loop's time.
+            self.timeout_keep_alive = min(keep_alive, seconds) if is_crowded else keep_alive  # type: ignore[assignment]
             super().on_response_complete()
             self._update_read_timer()
             if self.transport.get_write_buffer_size():
@@ -60,7 +71,12 @@ def timeout_protocol(seconds: float) -> type[SmallReadsH11Protocol]:
         def _update_read_timer(self) -> None:
             state = self.conn.their_state
             responded = self.cycle is not None and self.cycle.response_complete
-            if state is not h11.IDLE and not (state is h11.SEND_BODY and responded):
+            if state is h11.IDLE:
+                # uvicorn's timer for this runs only from a response on, and until anything is received.
+                is_awaited = self.timeout_keep_alive_task is None or bool(self.conn.trailing_data[0])
+            else:
+                is_awaited = state is h11.SEND_BODY and responded
+            if not is_awaited:
                 self._cancel_read_timer()
             elif self._read_timer is None and not self.transport.is_closing():
                 self._read_timer = self.loop.call_later(seconds, self.transport.close)

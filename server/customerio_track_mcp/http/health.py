@@ -1,36 +1,67 @@
 """Whether the process is alive (`/healthz`), and whether it should receive calls (`/readyz`).
 
 Both answer without authentication, and so only yes or no; the reason is logged.
+
+A replica is not ready if no call of its could succeed while other replicas' might: its credentials or its region are
+wrong, or it drains. A Track API that is away is the same for every replica. Taking all of them out would only replace
+the documented failure by a load balancer's.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from customerio_track_mcp.track import RateLimitedError, Region, RequestFailedError, TrackClient, TrackError
+from customerio_track_mcp.track import (
+    MissingCredentialsError,
+    RedirectedError,
+    Region,
+    RequestFailedError,
+    TrackClient,
+    TrackError,
+    UnauthorizedError,
+)
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
 _VALID_SECONDS: Final = {True: 10.0, False: 2.0}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeResult:
+    """What the Track API says about the credentials.
+
+    Attributes:
+        rejected: why no call can succeed with these settings; empty if calls can.
+        away: why the Track API gave no verdict; empty if it did.
+    """
+
+    rejected: str = ""
+    away: str = ""
+
+
 class Readiness:
     """Whether the service should receive calls. The probe runs at most once every few seconds.
 
     Args:
-        probe: returns why the service is not ready; empty if it is.
+        probe: asks the Track API about the credentials.
+        on_upstream: called with whether the Track API gave a verdict, when that changes.
     """
 
-    def __init__(self, probe: Callable[[], Awaitable[str]]) -> None:
+    def __init__(
+        self, probe: Callable[[], Awaitable[ProbeResult]], on_upstream: Callable[[bool], None] = lambda _: None
+    ) -> None:
         self._probe = probe
+        self._on_upstream = on_upstream
         self._draining = False
-        self._failure: str | None = None
+        self._rejected = ""
+        self._away = ""
         self._valid_until = 0.0
         self._lock = anyio.Lock()
 
@@ -44,20 +75,29 @@ class Readiness:
             return False
         async with self._lock:
             if not self._draining and anyio.current_time() >= self._valid_until:
-                self._set_failure(await self._probe())
-        return not self._draining and not self._failure
+                self._use(await self._probe())
+        return not self._draining and not self._rejected
 
-    def _set_failure(self, failure: str) -> None:
-        if failure and failure != self._failure:
-            logger.warning("not ready", extra={"reason": failure})
-        elif self._failure and not failure:
+    def _use(self, result: ProbeResult) -> None:
+        self._valid_until = anyio.current_time() + _VALID_SECONDS[result == ProbeResult()]
+        if bool(result.away) != bool(self._away):
+            self._on_upstream(not result.away)
+            if result.away:
+                logger.warning("upstream away", extra={"reason": result.away})
+            else:
+                logger.warning("upstream back")
+        self._away = result.away
+        if result.away:
+            return  # which says nothing about the credentials: the last verdict stays
+        if result.rejected and result.rejected != self._rejected:
+            logger.warning("not ready", extra={"reason": result.rejected})
+        elif self._rejected and not result.rejected:
             logger.warning("ready again")
-        self._failure = failure
-        self._valid_until = anyio.current_time() + _VALID_SECONDS[not failure]
+        self._rejected = result.rejected
 
 
-async def readiness_failure(client: TrackClient, region: Region | None) -> str:
-    """Return why the tools cannot work, in a few words; empty if they can.
+async def probe_upstream(client: TrackClient, region: Region | None) -> ProbeResult:
+    """Return whether the tools can work, with the reason in a few words if they cannot.
 
     Args:
         client: asks the Track API whether it accepts the credentials.
@@ -65,16 +105,20 @@ async def readiness_failure(client: TrackClient, region: Region | None) -> str:
     """
     try:
         body = (await client.find_region()).body
-    except RateLimitedError:
-        # The credentials are accepted, and other replicas would fare no better.
-        return ""
+    except MissingCredentialsError as error:
+        return ProbeResult(rejected=type(error).__name__)
     except RequestFailedError as error:
-        return f"{type(error).__name__} {error.status or ''}".strip()
+        reason = f"{type(error).__name__} {error.status or ''}".strip()
+        is_verdict = isinstance(error, UnauthorizedError) or (
+            isinstance(error, RedirectedError) and error.region is not None
+        )
+        return ProbeResult(rejected=reason) if is_verdict else ProbeResult(away=reason)
     except TrackError as error:
-        return type(error).__name__
-    if region is not None and str(body.get("region", "")).upper() != region:
-        return "WrongRegion"
-    return ""
+        return ProbeResult(away=type(error).__name__)
+    found = str(body.get("region", "")).upper()
+    if found not in list(Region):
+        return ProbeResult(away="NoRegion")  # from something else than the Track API
+    return ProbeResult(rejected="WrongRegion" if region not in (None, found) else "")
 
 
 async def healthz(request: Request) -> Response:

@@ -63,7 +63,7 @@ async def serve(
     invalid = PeriodicCount(
         _LOG_SECONDS, lambda number: logger.warning("invalid HTTP requests", extra={"requests": number})
     )
-    protocol = partial(timeout_protocol(settings.body_timeout), invalid.add)
+    protocol = partial(timeout_protocol(settings.body_timeout, settings.keep_alive, max_connections), invalid.add)
     config = uvicorn.Config(
         app,
         http=ConnectionLimit(protocol, max_connections, on_refused_connection),  # type: ignore[arg-type]
@@ -78,6 +78,8 @@ async def serve(
 
     async def shut_down() -> None:
         drain()
+        fields = {"drain_seconds": settings.drain_delay, "grace_seconds": settings.grace_period}
+        logger.info("service draining", extra=fields)
         await anyio.sleep(settings.drain_delay)
         server.should_exit = True
         await anyio.sleep(settings.grace_period)

@@ -11,7 +11,7 @@ from typing import Final
 
 from customerio_track_mcp.http.app import create_app
 from customerio_track_mcp.http.auth.authenticator import Authenticator
-from customerio_track_mcp.http.health import Readiness, readiness_failure
+from customerio_track_mcp.http.health import ProbeResult, Readiness, probe_upstream
 from customerio_track_mcp.http.server import serve
 from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.runtime import Upstream, create_client, open_runtime
@@ -20,6 +20,7 @@ from customerio_track_mcp.signals import signals
 from customerio_track_mcp.tools.registry import TOOLS
 
 _PROBE_TIMEOUT: Final = 3.0
+"""Seconds; load balancers and the files for Kubernetes wait five for `/readyz`."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Service:
                     on_shared_limit=metrics.shared,
                 )
             )
-            readiness = Readiness(await self._probe(stack))
+            readiness = Readiness(await self._probe(stack), metrics.upstream_reachable)
             app = create_app(
                 runtime.server,
                 self.settings,
@@ -89,10 +90,10 @@ class Service:
                 signals=signals,
             )
 
-    async def _probe(self, stack: AsyncExitStack) -> Callable[[], Awaitable[str]]:
+    async def _probe(self, stack: AsyncExitStack) -> Callable[[], Awaitable[ProbeResult]]:
         """Return a probe that asks the Track API once, with its own connection and rate limit: it must not wait."""
         settings, base_url = self.upstream.settings, self.upstream.base_url
         region = settings.region if base_url == settings.region.track_url else None
         probe_settings = settings.model_copy(update={"max_attempts": 1, "time_budget": _PROBE_TIMEOUT})
         client = await stack.enter_async_context(create_client(probe_settings, base_url))
-        return partial(readiness_failure, client, region)
+        return partial(probe_upstream, client, region)

@@ -81,13 +81,13 @@ _current: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 def current_caller() -> Caller | None:
-    """Return the caller whose call this task is running; None outside of a call."""
+    """Return the caller whose request this task handles; None outside of a request."""
     return _current.get()
 
 
 @contextmanager
 def calling(caller: Caller) -> Iterator[None]:
-    """Run the block as part of a call by `caller`."""
+    """Run the block as part of a request by `caller`."""
     token = _current.set(caller)
     try:
         yield

@@ -10,7 +10,10 @@ import hmac
 import json
 import logging
 import sys
+import time
 from typing import Final
+
+from opentelemetry import trace
 
 from customerio_track_mcp.instrumentation.calls import CallRecord, OnCall, current_caller
 from customerio_track_mcp.settings.server import LogFormat
@@ -38,7 +41,7 @@ def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_json_formatter() if log_format == "json" else _TextFormatter())
-    handler.addFilter(_add_caller)
+    handler.addFilter(_add_context)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger(_OWN_LOGGERS).setLevel(level)
     for name in _LOGGERS_THAT_REPEAT_INPUT:
@@ -70,21 +73,30 @@ def call_log(hash_key: bytes) -> OnCall:
     return log
 
 
-def _add_caller(record: logging.LogRecord) -> bool:
+def _add_context(record: logging.LogRecord) -> bool:
     if caller := current_caller():
         record.request_id = caller.request_id
         if caller.name:
             record.caller = caller.name
+    # Not a span that only names a caller's trace: nothing is exported for it.
+    if (span := trace.get_current_span()).is_recording():
+        record.trace_id = trace.format_trace_id(span.get_span_context().trace_id)
     return True
 
 
 def _json_formatter() -> logging.Formatter:
     from pythonjsonlogger.json import JsonFormatter
 
-    return JsonFormatter(
+    class Formatter(JsonFormatter):
+        def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - as below
+            del datefmt
+            local = time.localtime(record.created)
+            # `strftime` has no milliseconds.
+            return f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{int(record.msecs):03}{time.strftime('%z', local)}"
+
+    return Formatter(
         ["asctime", "levelname", "name", "message"],
         rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "event"},
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
     )
 
 

@@ -42,6 +42,7 @@ class Metrics(Observer):
     def __init__(self, tools: Iterable[str]) -> None:
         self._tools = tuple(tools)
         self._is_lost = False
+        self._is_reachable = True
         self._in_files = values.ValueClass
         self._directory: MetricsDirectory | None = None
         path = Path(os.environ.get(DIRECTORY_VARIABLE, ""))
@@ -112,9 +113,17 @@ class Metrics(Observer):
         self._lost = self._gauge(
             "rate_budget_lost", "Processes that keep to their share because the shared rate limit is lost."
         )
+        self._reachable = Gauge(
+            "upstream_reachable",
+            "Whether the Track API gave a verdict on the credentials when /readyz last asked it; 1 or 0.",
+            namespace=_NAMESPACE,
+            registry=self._registry,
+            multiprocess_mode="livemin",  # 0 if any worker got none
+        )
         for tool in self._tools:
             self._calls.labels(tool, Outcome.OK.value)
         self._lost.set(self._is_lost)
+        self._reachable.set(self._is_reachable)
 
     def call(self, call: CallRecord) -> None:
         """Count a tool call that has ended."""
@@ -133,6 +142,11 @@ class Metrics(Observer):
         """Set whether the rate limit is shared, or lost."""
         self._is_lost = not shared
         self._lost.set(self._is_lost)
+
+    def upstream_reachable(self, reachable: bool) -> None:
+        """Set whether the Track API gave a verdict on the credentials when it was last asked."""
+        self._is_reachable = reachable
+        self._reachable.set(reachable)
 
     def refused(self, status: int) -> None:
         """Count a request that got an error status."""

@@ -20,6 +20,8 @@ from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from pydantic import ValidationError
 
+from customerio_track_mcp.instrumentation.calls import current_caller
+
 _METHODS: Final = SPEC_CLIENT_METHODS | SPEC_CLIENT_NOTIFICATION_METHODS
 _UNKNOWN: Final = "unknown"
 
@@ -27,8 +29,9 @@ _UNKNOWN: Final = "unknown"
 class RequestSpanMiddleware:
     """Creates a span for each request and each notification, with the attributes of the semantic conventions for MCP.
 
-    The id of a request is not among them: it is whatever the caller writes. This is a middleware of the SDK's server,
-    an interface that may change in a minor release of the SDK.
+    The id of a JSON-RPC request is not among them: it is whatever the caller writes. `request_id` is that of
+    `current_caller`, as in log lines. This is a middleware of the SDK's server, an interface that may change in a minor
+    release of the SDK.
 
     Args:
         tools: the names of the tools.
@@ -46,6 +49,8 @@ class RequestSpanMiddleware:
             "mcp.method.name": method,
             "mcp.protocol.version": _known(ctx.protocol_version, KNOWN_PROTOCOL_VERSIONS),
         }
+        if caller := current_caller():
+            attributes["request_id"] = caller.request_id
         if method == "tools/call":
             tool = _known(ctx.params.get("name") if ctx.params else None, self._tools)
             name = f"{method} {tool}"
@@ -81,7 +86,10 @@ def _known(name: object, known: Container[str]) -> str:
 
 def _caller_context(ctx: ServerRequestContext[Any]) -> Context | None:
     """Return the trace that the caller named in the request's metadata; None for the current one."""
-    context = extract(ctx.meta or {})
+    traceparent = (ctx.meta or {}).get("traceparent")
+    if not isinstance(traceparent, str):  # propagators expect text
+        return None
+    context = extract({"traceparent": traceparent})
     return context if trace.get_current_span(context).get_span_context().is_valid else None
 
 

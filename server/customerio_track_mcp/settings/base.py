@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -17,6 +17,8 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
 from customerio_track_mcp.settings.secret_files import SecretFileError, read_secret_files
+
+SECRETS_DIR_VARIABLE: Final = "CUSTOMERIO_SECRETS_DIR"
 
 
 class SettingsError(Exception):
@@ -29,6 +31,11 @@ class SettingsError(Exception):
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
         super().__init__("\n".join(problems))
+
+
+def secrets_directory() -> Path:
+    """Return the directory of the secret files, which may not exist."""
+    return Path(os.environ.get(SECRETS_DIR_VARIABLE) or "/run/secrets")
 
 
 class EnvironmentSettings(BaseSettings):
@@ -101,8 +108,7 @@ class EnvironmentSettings(BaseSettings):
     @classmethod
     def _values_in_secret_files(cls) -> dict[str, Any]:
         fields = {cls.variable(field): field for field in cls.model_fields}
-        directory = Path(os.environ.get("CUSTOMERIO_SECRETS_DIR") or "/run/secrets")
-        return {fields[variable]: value for variable, value in read_secret_files(directory, fields).items()}
+        return {fields[variable]: value for variable, value in read_secret_files(secrets_directory(), fields).items()}
 
     @classmethod
     def _line(cls, detail: ErrorDetails) -> str:

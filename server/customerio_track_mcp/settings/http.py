@@ -5,18 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from customerio_track_mcp.settings.allow_lists import validated_hostnames, validated_origins
 from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.http_path import validated_path
 from customerio_track_mcp.settings.validators import split, validated_url
 
 CALLER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The name of a caller with a static token."""
 
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(split)]
+Hostnames = Annotated[frozenset[str], NoDecode, BeforeValidator(validated_hostnames)]
+Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(validated_origins)]
 
 
 class HttpSettings(EnvironmentSettings):
@@ -43,12 +46,15 @@ class HttpSettings(EnvironmentSettings):
     public_url: str | None = Field(
         default=None, description="URL at which callers reach the service, for example https://mcp.example.com/mcp."
     )
-    allowed_hosts: Words = Field(
+    path: str = Field(default="/mcp", description="Path at which MCP is served, for example /customerio/mcp.")
+    allowed_hosts: Hostnames = Field(
         default=frozenset(),
         description="Hostnames to accept in the Host header, besides loopback and the public URL's.",
     )
-    allowed_origins: Words = Field(
-        default=frozenset(), description="Origins of web pages that may call, for example https://app.example.com."
+    allowed_origins: Origins = Field(
+        default=frozenset(),
+        description="Origins of web pages, extensions and desktop apps that may call, for example "
+        "https://app.example.com.",
     )
     max_body_bytes: int = Field(
         default=1_310_720, ge=1024, le=16_777_216, description="Maximum size of a request's body, in bytes."
@@ -59,6 +65,13 @@ class HttpSettings(EnvironmentSettings):
         le=600,
         allow_inf_nan=False,
         description="Seconds to receive a request's head, and its body.",
+    )
+    keep_alive: float = Field(
+        default=75.0,
+        gt=0,
+        le=7200,
+        allow_inf_nan=False,
+        description="Seconds to keep a connection open after a response; must be longer than the proxy does.",
     )
     max_in_flight: int = Field(default=256, ge=1, description="Maximum concurrent calls per process.")
     max_in_flight_per_caller: int = Field(
@@ -106,14 +119,10 @@ class HttpSettings(EnvironmentSettings):
     def _validate_url(cls, value: str | None) -> str | None:
         return validated_url(value, "https://auth.example.com") if value is not None else None
 
-    @field_validator("allowed_origins")
+    @field_validator("path")
     @classmethod
-    def _validate_origins(cls, value: frozenset[str]) -> frozenset[str]:
-        for origin in value:
-            parts = urlsplit(origin)
-            if not parts.hostname or parts.scheme not in ("http", "https") or parts.path or parts.query:
-                raise ValueError("invalid origin: expected one such as https://app.example.com")
-        return value
+    def _validate_path(cls, value: str) -> str:
+        return validated_path(value)
 
     @model_validator(mode="after")
     def _validate_oauth(self) -> Self:
@@ -131,6 +140,12 @@ class HttpSettings(EnvironmentSettings):
         return self
 
     @property
+    def authentication(self) -> str:
+        """How callers authenticate: `tokens`, `oauth`, `tokens,oauth` or `none`."""
+        kinds = {"tokens": self.tokens is not None or self.tokens_file is not None, "oauth": self.issuer is not None}
+        return ",".join(kind for kind, is_used in kinds.items() if is_used) or "none"
+
+    @property
     def requires_authentication(self) -> bool:
         """Whether callers must authenticate."""
-        return self.tokens is not None or self.tokens_file is not None or self.issuer is not None
+        return self.authentication != "none"

@@ -38,7 +38,7 @@ def explain(error: TrackError, hint: str = "") -> str:
     Returns:
         What happened, whether anything was carried out, and what to do next.
     """
-    fix = operator_fix(error)
+    fix = " ".join(filter(None, (operator_fix(error), _after_the_fix(error))))
     if not isinstance(error, RequestFailedError):
         return f"Nothing was sent. {error}. {fix or error.advice}"
     parts = [sentence(error), _outcome(error), fix or _next_step(error, hint)]
@@ -52,46 +52,54 @@ def sentence(error: TrackError) -> str:
 
 
 def operator_fix(error: TrackError) -> str:
-    """Return what the operator must change; empty if the failure is not about the server's settings."""
+    """Return what the operator must change, for a person; empty if the failure is not about the server's settings."""
     match error:
         case MissingCredentialsError():
             return (
                 f"Set CUSTOMERIO_SITE_ID and CUSTOMERIO_API_KEY ({API_CREDENTIALS_PAGE}), or set CUSTOMERIO_API_KEY to "
-                f"site_id:api_key, and restart the server. {RETRYING_WILL_NOT_HELP}"
+                "site_id:api_key."
             )
         case UnauthorizedError():
             return (
                 "CUSTOMERIO_SITE_ID must be the workspace's Site ID and CUSTOMERIO_API_KEY its Tracking API key "
                 f"({API_CREDENTIALS_PAGE}); an App API key is a different credential and is rejected. "
-                "CUSTOMERIO_REGION must be the workspace's region. The command 'customerio-track-mcp check' tests "
-                f"them. {RETRYING_WILL_NOT_HELP}"
+                "CUSTOMERIO_REGION must be the workspace's region."
             )
         case RedirectedError(region=region) if region is not None:
             return (
-                f"The workspace is in region {region}: set CUSTOMERIO_REGION={region}, leave CUSTOMERIO_TRACK_URL "
-                f"unset, and restart the server. {RETRYING_WILL_NOT_HELP}"
+                f"The workspace is in region {region}: set CUSTOMERIO_REGION={region}, and leave CUSTOMERIO_TRACK_URL "
+                "unset."
             )
         case RedirectedError():
-            return (
-                "Check CUSTOMERIO_REGION and CUSTOMERIO_TRACK_URL with 'customerio-track-mcp check'. "
-                f"{RETRYING_WILL_NOT_HELP}"
-            )
+            return "Check CUSTOMERIO_REGION and CUSTOMERIO_TRACK_URL."
         case InterceptedError(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
-            return (
-                f"{error.advice} Or send less in one call: the limit on a request's size is not the Track API's. "
-                f"{RETRYING_WILL_NOT_HELP}"
-            )
+            return f"{error.advice} Or send less in one call: the limit on a request's size is not the Track API's."
         case InterceptedError(status=HTTPStatus.UNAUTHORIZED):
-            return (
-                f"{error.advice} Check CUSTOMERIO_TRACK_URL, CUSTOMERIO_SITE_ID and CUSTOMERIO_API_KEY, too. "
-                f"{RETRYING_WILL_NOT_HELP}"
-            )
+            return f"{error.advice} Check CUSTOMERIO_TRACK_URL, CUSTOMERIO_SITE_ID and CUSTOMERIO_API_KEY, too."
         case InterceptedError(status=int(status)) if status >= HTTPStatus.BAD_REQUEST:
-            return f"{error.advice} Check CUSTOMERIO_TRACK_URL, too. {RETRYING_WILL_NOT_HELP}"
+            return f"{error.advice} Check CUSTOMERIO_TRACK_URL, too."
         case TlsError():
-            return f"{error.advice} Check CUSTOMERIO_TRACK_URL, and restart the server. {RETRYING_WILL_NOT_HELP}"
+            return f"{error.advice} Check CUSTOMERIO_TRACK_URL."
         case ProxyRefusedError() | UntrustedCertificateError():
-            return f"{error.advice} Restart the server afterwards. {RETRYING_WILL_NOT_HELP}"
+            return error.advice
+    return ""
+
+
+def _after_the_fix(error: TrackError) -> str:
+    """Return what the model must know about a failure that `operator_fix` has described; empty for any other."""
+    match error:
+        case UnauthorizedError() | RedirectedError(region=None):
+            return f"The command 'customerio-track-mcp check' tests the settings. {RETRYING_WILL_NOT_HELP}"
+        case InterceptedError():
+            return RETRYING_WILL_NOT_HELP if operator_fix(error) else ""
+        case (
+            MissingCredentialsError()
+            | RedirectedError()
+            | TlsError()
+            | ProxyRefusedError()
+            | UntrustedCertificateError()
+        ):
+            return f"Restart the server afterwards. {RETRYING_WILL_NOT_HELP}"
     return ""
 
 

@@ -47,11 +47,32 @@ class InMemoryTokenStorage:
         self.client = client_info
 
 
-async def test_sdk_client_gets_a_token_by_following_the_metadata(
-    sandbox: RunningSandbox, issuer: AuthorizationServer
+@pytest.mark.parametrize(
+    ("public_path", "path"),
+    [("/customerio/mcp", "/customerio/mcp"), ("/customerio/mcp/", "/mcp"), ("", "/mcp"), ("", "/")],
+)
+async def test_metadata_is_served_for_the_public_path_and_for_the_services_own(
+    sandbox: RunningSandbox, issuer: AuthorizationServer, public_path: str, path: str
 ) -> None:
-    async with oauth_service(sandbox.url, issuer, public_url=f"{SERVICE_URL}/mcp") as http:
-        url = f"{http.base_url}/mcp"
+    resource = f"https://mcp.example.com{public_path}"
+    async with oauth_service(sandbox.url, issuer, public_url=resource, path=path) as http:
+        challenge = (await http.post(path, json=TOOLS_LIST)).headers["www-authenticate"]
+        assert f'resource_metadata="https://mcp.example.com{METADATA_PATH}{public_path}"' in challenge
+        for suffix in {public_path.rstrip("/"), path.rstrip("/"), ""}:
+            for slash in ("", "/"):
+                response = await http.get(f"{METADATA_PATH}{suffix}{slash}")
+                assert (response.status_code, response.json()["resource"]) == (200, resource)
+        assert (await http.get(f"{METADATA_PATH}/other")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "used"), [("/mcp", "/mcp"), ("/mcp", "/mcp/"), ("/customerio/mcp", "/customerio/mcp")]
+)
+async def test_sdk_client_gets_a_token_by_following_the_metadata(
+    sandbox: RunningSandbox, issuer: AuthorizationServer, path: str, used: str
+) -> None:
+    async with oauth_service(sandbox.url, issuer, public_url=f"{SERVICE_URL}{path}", path=path) as http:
+        url = f"{http.base_url}{used}"
         auth = ClientCredentialsOAuthProvider(url, InMemoryTokenStorage(), "agent", "secret", issuer=issuer.url)
         async with (
             create_mcp_http_client(auth=auth) as http_client,
@@ -60,7 +81,7 @@ async def test_sdk_client_gets_a_token_by_following_the_metadata(
             assert len((await client.list_tools()).tools) == 3
             result = await client.call_tool("send_event", {"customer_id": "1", "event_name": "bought"})
             assert result.structured_content["success"]
-    assert issuer.token_requests[0]["resource"] == url
+    assert issuer.token_requests[0]["resource"] == f"{http.base_url}{path}"
 
 
 async def test_jwts_get_503_while_the_keys_are_unavailable(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from mcp.server import ServerRequestContext
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser, BearerAuthBackend, RequireAuthMiddleware
@@ -112,16 +111,23 @@ class Authenticator:
 
 
 def _metadata_routes(resource: AnyHttpUrl, settings: HttpSettings) -> list[Route]:
-    """Return the routes of the metadata: where RFC 9728 puts it, followed by the resource's path, and without it."""
-    routes = create_protected_resource_routes(
+    """Return the routes of the metadata: where RFC 9728 puts it, followed by the resource's path, and without it.
+
+    A client whose URL ends with a slash looks for it with one. The resource's path may differ from the service's, if a
+    proxy changes it; the metadata is served for both.
+    """
+    (route,) = create_protected_resource_routes(
         resource_url=resource,
         authorization_servers=[_EXACT_URL.validate_python(settings.issuer)],
         scopes_supported=sorted(settings.required_scopes | (TOOL_SCOPES if settings.tool_scopes else set())),
         resource_name="Customer.io Track API",
     )
-    if urlsplit(str(build_resource_metadata_url(resource))).path != _METADATA_PATH:
-        routes += [Route(_METADATA_PATH, endpoint=route.endpoint, methods=["GET", "OPTIONS"]) for route in routes]
-    return routes
+    paths = dict.fromkeys(path.rstrip("/") for path in (str(resource.path or ""), settings.path, ""))
+    return [
+        Route(f"{_METADATA_PATH}{path}{slash}", endpoint=route.endpoint, methods=["GET", "OPTIONS"])
+        for path in paths
+        for slash in ("", "/")
+    ]
 
 
 def _keys_unavailable(connection: HTTPConnection, error: AuthenticationError) -> Response:

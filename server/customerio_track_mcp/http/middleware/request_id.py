@@ -6,7 +6,7 @@ import logging
 import re
 import traceback
 from collections.abc import Callable
-from http import HTTPMethod
+from http import HTTPMethod, HTTPStatus
 from typing import Final
 
 from opentelemetry import context as otel
@@ -23,6 +23,9 @@ logger = logging.getLogger("customerio_track_mcp.http")
 _HEADER: Final = "X-Request-Id"
 _VALID_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _METHODS: Final = frozenset(HTTPMethod)
+_OPTIONAL_STREAM: Final = (HTTPMethod.GET, HTTPStatus.METHOD_NOT_ALLOWED)
+"""Clients of protocol 2025-11-25 ask for a stream once they are connected, and expect this if there is none."""
+
 _INTERNAL_ERROR: Final = {
     "jsonrpc": "2.0",
     "id": None,
@@ -33,11 +36,12 @@ _INTERNAL_ERROR: Final = {
 class RequestIdMiddleware:
     """Gives each request an id (the caller's own `X-Request-Id` if it is valid) and returns it in the response.
 
-    A response with an error status is logged in one line, without address or content. An exception becomes a 500.
+    A response with an error status is logged in one line, without address or content. An exception becomes a 500. The
+    405 to a GET request is not an error: it is what the protocol prescribes.
 
     Args:
         app: the application that serves the request.
-        on_refused: called with the status of each response from 400 upwards.
+        on_refused: called with the status of each response from 400 upwards, except the 405 to a GET request.
         traced: whether to continue the trace in the request's headers.
     """
 
@@ -61,10 +65,13 @@ class RequestIdMiddleware:
                 started = True
                 MutableHeaders(scope=message)[_HEADER] = request_id
                 if message["status"] >= 400:
-                    self._on_refused(message["status"])
                     method = scope["method"] if scope["method"] in _METHODS else "other"
                     fields = {"status": message["status"], "method": method, "request_id": request_id}
-                    logger.info("request refused", extra=fields)
+                    if (method, message["status"]) == _OPTIONAL_STREAM:
+                        logger.debug("no stream for a GET request", extra=fields)
+                    else:
+                        self._on_refused(message["status"])
+                        logger.info("request refused", extra=fields)
             await send(message)
 
         token = otel.attach(extract(dict(headers))) if self._traced else None
