@@ -11,34 +11,36 @@ from tests.support.scripted_server import Act, ScriptedServer, close, hang, resp
 
 
 @pytest.mark.parametrize(
-    ("region_of_workspace", "region_set", "status", "verdict"),
+    ("region_of_workspace", "region_set", "is_usable", "first_line"),
     [
-        ("us", "US", 0, "OK: the tools can be used. The credentials are valid for workspace 1 in region US."),
-        ("eu", "EU", 0, "OK: the tools can be used. The credentials are valid for workspace 1 in region EU."),
-        ("eu", "US", 1, "FAILED: CUSTOMERIO_REGION is US. Set CUSTOMERIO_REGION=EU."),
-        ("us", "EU", 1, "FAILED: CUSTOMERIO_REGION is EU. Set CUSTOMERIO_REGION=US."),
+        ("us", "US", True, "OK: the tools can be used. The credentials are valid for workspace 1 in region US."),
+        ("eu", "EU", True, "OK: the tools can be used. The credentials are valid for workspace 1 in region EU."),
+        ("eu", "US", False, "FAILED: CUSTOMERIO_REGION is US. Set CUSTOMERIO_REGION=EU."),
+        ("us", "EU", False, "FAILED: CUSTOMERIO_REGION is EU. Set CUSTOMERIO_REGION=US."),
     ],
 )
 async def test_first_line_is_the_verdict_and_what_to_do(
-    region_of_workspace: str, region_set: str, status: int, verdict: str
+    region_of_workspace: str, region_set: str, is_usable: bool, first_line: str
 ) -> None:
-    lines: list[str] = []
     async with run_sandbox(region=region_of_workspace) as sandbox:
         settings = Settings.from_environment(api_key="sandbox:sandbox", track_url=sandbox.url, region=region_set)
-        assert await check(settings, lines.append) == status
-    assert lines[0] == verdict
-    assert "valid for workspace 1 in region" in "\n".join(lines)
-    assert lines[-1] == f"The Track API that was asked is {sandbox.url}."
+        verdict = await check(settings)
+    assert verdict.is_usable is is_usable
+    assert verdict.region == region_of_workspace.upper()
+    assert verdict.lines[0] == first_line
+    assert "valid for workspace 1 in region" in "\n".join(verdict.lines)
+    assert verdict.lines[-1] == f"The Track API that was asked is {sandbox.url}."
 
 
 async def test_invalid_credentials_are_reported_with_the_valid_kind() -> None:
-    lines: list[str] = []
     async with run_sandbox() as sandbox:
         settings = Settings.from_environment(api_key="sandbox:wrong-key", track_url=sandbox.url)
-        assert await check(settings, lines.append) == 1
-    assert lines[0].startswith("FAILED: ")
-    assert "App API key is a different credential" in lines[0]
-    assert "wrong-key" not in "".join(lines)
+        verdict = await check(settings)
+    assert not verdict.is_usable
+    assert verdict.region is None
+    assert verdict.lines[0].startswith("FAILED: ")
+    assert "App API key is a different credential" in verdict.lines[0]
+    assert "wrong-key" not in "".join(verdict.lines)
 
 
 OUTAGE = 'See whether "Data Collection (track.customer.io)" has an outage at https://status.customerio.com'
@@ -61,19 +63,19 @@ OUTAGE = 'See whether "Data Collection (track.customer.io)" has an outage at htt
 )
 async def test_every_failure_says_what_a_person_must_do(scripted: ScriptedServer, act: Act, what_to_do: str) -> None:
     scripted.acts = [act]
-    lines: list[str] = []
     settings = Settings.from_environment(api_key="site:key", track_url=scripted.url, max_attempts=1, time_budget=0.5)
-    assert await check(settings, lines.append) == 1
-    assert lines[0].startswith("FAILED: ")
-    assert what_to_do.lower() in lines[0].lower()
+    verdict = await check(settings)
+    assert not verdict.is_usable
+    assert verdict.lines[0].startswith("FAILED: ")
+    assert what_to_do.lower() in verdict.lines[0].lower()
     # What a model must do.
     for text in ("the user", "etrying", "call again", "was not carried out", "Nothing was sent", "track-mcp check"):
-        assert text not in "".join(lines)
+        assert text not in "".join(verdict.lines)
     assert len(scripted.requests) == 1
 
 
 async def test_missing_site_id_is_reported_with_the_setting() -> None:
-    lines: list[str] = []
-    assert await check(Settings.from_environment(api_key="key"), lines.append) == 1
-    (line,) = lines
+    verdict = await check(Settings.from_environment(api_key="key"))
+    assert not verdict.is_usable
+    (line,) = verdict.lines
     assert line.startswith("FAILED: CUSTOMERIO_SITE_ID is not set. Set CUSTOMERIO_SITE_ID and CUSTOMERIO_API_KEY")

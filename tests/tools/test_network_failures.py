@@ -43,11 +43,12 @@ async def errors_of_tools(url: str, outcome: str) -> list[str]:
 
 async def line_of_check(url: str) -> str:
     """Run `check`; return its verdict, without the advice for models that a tool's error ends with."""
-    lines: list[str] = []
-    assert await check(Settings(api_key="site:key", track_url=url), lines.append) == 1
-    assert lines[0].startswith("FAILED: ")
-    assert RETRYING_WILL_NOT_HELP not in lines[0]
-    return lines[0]
+    verdict = await check(Settings(api_key="site:key", track_url=url))
+    assert not verdict.is_usable
+    line = verdict.lines[0]
+    assert line.startswith("FAILED: ")
+    assert RETRYING_WILL_NOT_HELP not in line
+    return line
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 413])

@@ -97,10 +97,12 @@ def check(options: NoOptions) -> int:
     from customerio_track_mcp.settings.server import Settings
 
     try:
-        # One quick look rather than the patience of a call, and no log line before the verdict.
-        settings = Settings.from_environment().with_defaults(log_level="ERROR", max_attempts=2, time_budget=10.0)
+        settings = Settings.from_environment().with_defaults(log_level="ERROR")  # no log line before the verdict
         configure_logging(settings.log_level, settings.log_format)
-        return anyio.run(partial(check, settings, print_result))
+        verdict = anyio.run(check, settings)
+        for line in verdict.lines:
+            print_result(line)
+        return 0 if verdict.is_usable else 1
     finally:
         report_unknown_variables()
 

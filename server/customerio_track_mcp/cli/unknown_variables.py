@@ -20,7 +20,7 @@ def report_unknown_variables() -> None:
         return
     notify: Callable[[str], None] = print_status
     with suppress(SettingsError):  # reported by the command itself
-        settings = Settings.from_environment()
+        settings = Settings.from_environment(key_store=None)  # the key is not needed
         configure_logging(settings.log_level, settings.log_format)
         notify = startup_notifier(settings)
     for line in lines:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.base import EnvironmentSettings, SettingsError
+from customerio_track_mcp.settings.key_store import ENTRY_NAME, KeyStore, KeyStoreError
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
 from customerio_track_mcp.settings.validators import lower, split, upper, validated_url, without_api_path
 from customerio_track_mcp.track import RESERVED_KEYS, Credentials, Region, RetryPolicy
@@ -35,6 +36,11 @@ class Settings(EnvironmentSettings):
         description=f"Tracking API key ({API_CREDENTIALS_PAGE}), or site_id:api_key. Without it, every call fails.",
     )
     site_id: SecretStr | None = Field(default=None, description=f"Site ID ({API_CREDENTIALS_PAGE}).")
+    key_store: str | None = Field(
+        default=None,
+        description="Entry of the operating system's key store that contains site_id:api_key; read if "
+        "CUSTOMERIO_API_KEY is not set. Needs the extra keyring.",
+    )
     region: Annotated[Region, BeforeValidator(upper)] = Field(
         default=Region.US, description="Data region of the workspace: US or EU."
     )
@@ -86,6 +92,31 @@ class Settings(EnvironmentSettings):
         description="Key of the HMAC that replaces personal identifiers in logs; derived from the API key by default.",
     )
 
+    @classmethod
+    def from_environment(cls, **overrides: Any) -> Self:
+        """Read the settings, and the API key from the key store if `key_store` names an entry and no key is set.
+
+        Args:
+            overrides: settings that take precedence over the environment.
+
+        Raises:
+            SettingsError: with one line for each invalid setting, or why the key store cannot be used.
+        """
+        settings = super().from_environment(**overrides)
+        if settings.key_store is None or settings.api_key is not None:
+            return settings
+        entry = cls.variable("key_store")
+        try:
+            api_key = KeyStore.open().load(settings.key_store)
+        except KeyStoreError as error:
+            raise SettingsError([f"{entry}: {error}. Instead, you can set {cls.variable('api_key')}"]) from None
+        try:
+            return super().from_environment(**overrides | {"api_key": api_key})
+        except SettingsError as error:
+            # Only the new value can be invalid.
+            problems = [line.replace(cls.variable("api_key"), f"the entry of {entry}") for line in error.problems]
+            raise SettingsError(problems) from None
+
     @field_validator("api_key", "site_id")
     @classmethod
     def _validate_credential(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
@@ -101,6 +132,13 @@ class Settings(EnvironmentSettings):
         if info.field_name == "site_id" and ":" in text:
             raise ValueError("contains a colon; pass the Site ID alone, or site_id:api_key as CUSTOMERIO_API_KEY")
         return SecretStr(text)
+
+    @field_validator("key_store")
+    @classmethod
+    def _validate_entry(cls, value: str | None) -> str | None:
+        if value is not None and not ENTRY_NAME.fullmatch(value):
+            raise ValueError("invalid name of an entry: expected up to 64 letters, digits, '.', '_' and '-'")
+        return value
 
     @field_validator("log_hash_key")
     @classmethod
