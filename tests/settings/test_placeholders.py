@@ -21,7 +21,7 @@ PLACEHOLDERS = [
     "site:${CUSTOMERIO_API_KEY}",
     "${env:CUSTOMERIO_API_KEY}",
     "${input:customerio-key}",
-    "${user_config.api_key}",
+    "site:${user_config.api_key}",
     "${CUSTOMERIO_API_KEY:-}",
     "$CUSTOMERIO_API_KEY",
     "$env:CUSTOMERIO_API_KEY",

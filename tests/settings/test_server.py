@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials, Region
 
@@ -74,3 +77,27 @@ def test_region_is_accepted_in_any_case(read_settings: Callable[..., Settings], 
 def test_reserved_keys_are_allowed_by_name(read_settings: Callable[..., Settings]) -> None:
     settings = read_settings(api_key="key", allow_reserved_keys="unsubscribed, recipient,")
     assert settings.allow_reserved_keys == {"unsubscribed", "recipient"}
+
+
+@pytest.mark.parametrize("field", ["api_key", "site_id", "region", "sandbox", "rate_limit", "log_hash_key"])
+@pytest.mark.parametrize("text", ["${user_config.key}", " ${user_config.site_id}\n", "${user_config.SANDBOX_2}"])
+def test_an_empty_field_of_a_hosts_form_is_a_setting_that_is_not_set(
+    read_settings: Callable[..., Settings], tmp_path: Path, field: str, text: str
+) -> None:
+    assert read_settings(**{field: text}).model_fields_set == set()
+    file = tmp_path / "named.env"
+    file.write_text(f"CUSTOMERIO_{field.upper()}='{text.strip()}'\n")
+    assert read_settings(**{field: "", "env_file": str(file)}).model_fields_set == set()
+
+
+@pytest.mark.parametrize("text", ["x${user_config.key}", "${user_config.key}:${user_config.site}", "${user_config.}"])
+def test_other_placeholders_are_reported(read_settings: Callable[..., Settings], text: str) -> None:
+    with pytest.raises(SettingsError, match="CUSTOMERIO_API_KEY: is a placeholder that was not replaced"):
+        read_settings(api_key=text)
+
+
+@pytest.mark.parametrize("field", ["tokens", "issuer", "audience"])
+def test_authentication_is_never_omitted(monkeypatch: pytest.MonkeyPatch, field: str) -> None:
+    monkeypatch.setenv(f"CUSTOMERIO_HTTP_{field.upper()}", f"${{user_config.{field}}}")
+    with pytest.raises(SettingsError, match=f"CUSTOMERIO_HTTP_{field.upper()}"):
+        Authenticator(HttpSettings.from_environment())

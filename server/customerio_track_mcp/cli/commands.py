@@ -16,7 +16,7 @@ import anyio
 from customerio_track_mcp.cli.options import HttpOptions, NoOptions, SandboxOptions, StdioOptions, TokenOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
-from customerio_track_mcp.cli.upstream import open_upstream, running_sandbox
+from customerio_track_mcp.cli.upstream import open_upstream, running_sandbox, with_sandbox_setting
 from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.signals import stop_signals
@@ -50,6 +50,7 @@ def stdio(options: StdioOptions) -> int:
     from customerio_track_mcp.stdio.transport import serve_stdio
 
     report_unknown_variables()
+    options = with_sandbox_setting(options)
     is_terminal = sys.stdin.isatty()
 
     async def run() -> None:
@@ -70,6 +71,7 @@ def http(options: HttpOptions) -> int:
     from customerio_track_mcp.settings.http import HttpSettings
 
     report_unknown_variables()
+    options = with_sandbox_setting(options)
     settings = HttpSettings.from_environment()
     require_authentication(options, settings)
     return _run(partial(serve_http, options, settings), "cannot start")

@@ -9,8 +9,9 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from customerio_track_mcp.cli.options import SandboxPageOptions, StdioOptions
 from customerio_track_mcp.cli.output import print_status
@@ -28,6 +29,23 @@ SANDBOX_PORT: Final = 8765
 _LOOPBACK: Final = "127.0.0.1"
 _SETTINGS_PREFIXES: Final = ("CUSTOMERIO_", "OTEL_")
 """OpenTelemetry's variables may contain the headers that authenticate its exporter."""
+
+_Options = TypeVar("_Options", bound=StdioOptions)
+
+
+def with_sandbox_setting(options: _Options) -> _Options:
+    """Return `options` with `sandbox` if the settings ask for it: hosts that show a form cannot add an option.
+
+    Invalid settings are ignored here. Whoever reads all of them next reports them together.
+    """
+    if options.sandbox:
+        return options
+    try:
+        # The credentials and the URL are not for the sandbox, so they need not be valid.
+        settings = Settings.from_environment(api_key=None, site_id=None, track_url=None, key_store=None)
+    except SettingsError:
+        return options
+    return replace(options, sandbox=settings.sandbox)
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -19,6 +20,9 @@ from customerio_track_mcp.track import RESERVED_KEYS, Credentials, Region, Retry
 API_CREDENTIALS_PAGE: Final = "Settings > Workspace Settings > API Credentials in Customer.io"
 IN_PROCESS_STORAGE: Final = "memory://"
 """The value of `rate_limit_storage` that keeps the rate limit in each process."""
+
+_EMPTY_FORM_FIELD: Final = re.compile(r"\s*\$\{user_config\.\w+\}\s*")
+"""What Claude Desktop passes for an empty field of a bundle's form (https://github.com/modelcontextprotocol/mcpb/issues/250)."""
 
 _RANDOM_HASH_KEY: Final = os.urandom(32)
 
@@ -46,6 +50,9 @@ class Settings(EnvironmentSettings):
     )
     track_url: str | None = Field(
         default=None, description="Base URL of the Track API instead of the region's; https, or http on loopback."
+    )
+    sandbox: bool = Field(
+        default=False, description="true: use an embedded sandbox instead of the workspace, as --sandbox does."
     )
     allow_reserved_keys: Annotated[frozenset[str], NoDecode, BeforeValidator(split)] = Field(
         default=frozenset(),
@@ -116,6 +123,16 @@ class Settings(EnvironmentSettings):
             # Only the new value can be invalid.
             problems = [line.replace(cls.variable("api_key"), f"the entry of {entry}") for line in error.problems]
             raise SettingsError(problems) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _omit_empty_form_fields(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # Not set rather than invalid: a host shows the errors of calls to its user, but not why a server did not start.
+        return {
+            name: value
+            for name, value in values.items()
+            if not (isinstance(value, str) and _EMPTY_FORM_FIELD.fullmatch(value))
+        }
 
     @field_validator("api_key", "site_id")
     @classmethod
