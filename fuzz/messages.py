@@ -25,6 +25,15 @@ TOOLS: Final[Mapping[str, Sequence[str]]] = {
 }
 """The parameters of each tool."""
 
+PROMPTS: Final[Mapping[str, Sequence[str]]] = {
+    "sync_customers": ("customers", "id_column"),
+    "record_events": ("events", "event_name"),
+    "fill_segment": ("segment_id", "people", "id_type"),
+}
+"""The arguments of each prompt."""
+
+RESOURCES: Final = ("customerio-track://guide", "customerio-track://policy")
+
 _REQUIRED: Final = ("customer_id", "email", "event_name", "segment_id", "customer_ids")
 _INVALID_ARGUMENTS: Final = ("null", "[]", '""', '"null"', '"{}"', '"[]"', "5", "true", "[1]", '"{"')
 _UNKNOWN_TOOLS: Final = ("send_event ", "Send_Event", "", "send_event\ud800", "x" * 5000, "\u202e\x00", "__class__")
@@ -142,6 +151,8 @@ class _Maker:
             return self._call()
         if draw < 0.88:
             return self._random.choice((self._unknown_tool, self._invalid_tool, self._odd_meta))()
+        if draw < 0.91:
+            return self._random.choice((self._prompt, self._prompt, self._resource))()
         return self._random.choice(
             (
                 self._other_request,
@@ -244,6 +255,26 @@ class _Maker:
         name = self._random.choice(("progressToken", "traceparent", "tracestate", self._values.key()))
         meta = self._random.choice((self._values.object_of([(name, self._values.value())]), self._values.value()))
         return self.request("tools/call", [("name", '"send_event"'), ("_meta", meta)], name="send_event")
+
+    def _prompt(self) -> Message:
+        """Return a request for a prompt, whose arguments may be valid."""
+        prompt = self._random.choice(list(PROMPTS))
+        members = [
+            (name, self._random.choice(('"7"', '"id"', self._values.string(), self._values.value())))
+            for name in PROMPTS[prompt]
+        ]
+        if self._random.random() < 0.2:
+            members.append((self._values.key(), self._values.value()))
+        arguments = self._values.object_of(members)
+        if self._random.random() < 0.1:
+            arguments = self._random.choice(_INVALID_ARGUMENTS)
+        self._is_repeatable = _is_repeatable(arguments)
+        return self.request("prompts/get", [("name", json.dumps(prompt)), ("arguments", arguments)], name=prompt)
+
+    def _resource(self) -> Message:
+        """Return a request for a resource, which may exist."""
+        uri = self._random.choice((*RESOURCES, RESOURCES[0].upper(), self._values.text()))
+        return self.request("resources/read", [("uri", self._values.quote(uri))], name=uri)
 
     def _other_request(self) -> Message:
         names = ("cursor", "uri", "name", "ref", "level", self._values.key())

@@ -14,7 +14,10 @@ from mcp import Client, MCPError
 from customerio_track_mcp import __version__
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.mcp_server import create_mcp_server
+from customerio_track_mcp.prompts.registry import PROMPTS
+from customerio_track_mcp.resources.handlers import GUIDE_URI
 from customerio_track_mcp.tools.handlers import ToolHandlers
+from customerio_track_mcp.tools.registry import TOOLS
 from customerio_track_mcp.track import TrackClient
 
 
@@ -31,6 +34,61 @@ async def test_server_info_and_instructions(mcp_client: Client) -> None:
     assert mcp_client.instructions is not None
     assert "An event can start a campaign that emails a real person" in mcp_client.instructions
     assert len(mcp_client.instructions.splitlines()) <= 5
+
+
+async def test_lists_of_everything_are_advertised_without_subscriptions(mcp_client: Client) -> None:
+    capabilities = mcp_client.server_capabilities
+    assert capabilities is not None
+    assert capabilities.tools is not None
+    assert capabilities.prompts is not None
+    assert capabilities.resources is not None
+    assert not capabilities.resources.subscribe
+    assert [tool.name for tool in (await mcp_client.list_tools()).tools] == list(TOOLS)
+    assert [prompt.name for prompt in (await mcp_client.list_prompts()).prompts] == list(PROMPTS)
+    assert [resource.name for resource in (await mcp_client.list_resources()).resources] == ["guide"]
+    assert (await mcp_client.list_resource_templates()).resource_templates == []
+
+
+async def test_everything_listed_has_a_title(mcp_client: Client) -> None:
+    prompts = (await mcp_client.list_prompts()).prompts
+    listed: list[Any] = [
+        *(await mcp_client.list_tools()).tools,
+        *prompts,
+        *(argument for prompt in prompts for argument in prompt.arguments or ()),
+        *(await mcp_client.list_resources()).resources,
+    ]
+    assert [item.name for item in listed if not item.title or not item.description] == []
+
+
+async def test_the_icon_is_sent_once_and_not_with_each_result(client: TrackClient) -> None:
+    async with Client(create_mcp_server(ToolHandlers(client)), mode="auto") as mcp_client:
+        assert mcp_client.server_info is not None
+        assert mcp_client.server_info.icons
+        result = await mcp_client.call_tool("send_event", {})
+    assert result.meta is not None
+    info = {"name": "customerio-track-mcp", "title": "Customer.io Track API", "version": __version__}
+    assert result.meta["io.modelcontextprotocol/serverInfo"] == info
+
+
+@pytest.mark.parametrize(
+    ("authenticates", "scope", "list_ttl_ms"), [(False, "public", 3_600_000), (True, "private", 60_000)]
+)
+async def test_results_say_for_how_long_and_for_whom_they_may_be_kept(
+    client: TrackClient, authenticates: bool, scope: str, list_ttl_ms: int
+) -> None:
+    server = create_mcp_server(ToolHandlers(client), authenticates=authenticates)
+    async with Client(server, mode="auto") as mcp_client:
+        lists: list[Any] = [
+            await mcp_client.list_tools(),
+            await mcp_client.list_prompts(),
+            await mcp_client.list_resources(),
+            await mcp_client.list_resource_templates(),
+        ]
+        read = await mcp_client.read_resource(GUIDE_URI)
+        discovered = await mcp_client.session.discover()
+    assert [(result.ttl_ms, result.cache_scope) for result in lists] == [(list_ttl_ms, scope)] * 4
+    assert (read.ttl_ms, read.cache_scope) == (60_000, scope)
+    assert (discovered.ttl_ms, discovered.cache_scope) == (60_000, scope)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The MCP server: list the tools, call one, and turn its output into a result.
 
+Resources and prompts have modules of their own.
+
 Every outcome of a known tool is a result with the documented payload, failures with `isError`. Only an unknown tool
 name is a protocol error, as the MCP specification requires.
 """
@@ -9,15 +11,15 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
 
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
+from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 
-from customerio_track_mcp import __version__
 from customerio_track_mcp.instrumentation.calls import (
     CallContext,
     Caller,
@@ -25,12 +27,16 @@ from customerio_track_mcp.instrumentation.calls import (
     OnCall,
     Outcome,
     calling,
-    current_caller,
+    require_caller,
 )
 from customerio_track_mcp.instrumentation.request_spans import RequestSpanMiddleware
+from customerio_track_mcp.prompts.handlers import get_prompt, list_prompts
+from customerio_track_mcp.prompts.registry import PROMPTS
+from customerio_track_mcp.resources.handlers import URIS, Render, ResourceHandlers
+from customerio_track_mcp.server_info import DescribedServer
 from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, explain, internal_error
 from customerio_track_mcp.tools.handlers import ToolHandlers
-from customerio_track_mcp.tools.received_arguments import ToolCallContext, keep_arguments, read_arguments
+from customerio_track_mcp.tools.received_arguments import keep_arguments, read_arguments, received_arguments
 from customerio_track_mcp.tools.registry import TOOLS, RegisteredTool
 from customerio_track_mcp.tools.schemas import ToolOutput
 from customerio_track_mcp.track import InvalidArgumentsError, shorten
@@ -45,11 +51,19 @@ If a result has success false, `error` says what happened, whether anything was 
 
 _MAX_NAME_CHARACTERS: Final = 80
 
+_FIXED_TTL_MS: Final = 3_600_000
+"""For how long clients may keep a list that changes only with the server's version."""
+_SETTINGS_TTL_MS: Final = 60_000
+"""For how long they may keep what an operator can change: the lists of a caller with scopes, the policy, and the
+instructions, which name a sandbox."""
+
 
 def create_mcp_server(
     handlers: ToolHandlers,
     note: str = "",
     *,
+    policy: Render | None = None,
+    authenticates: bool = False,
     caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
     on_call: OnCall = lambda _: None,
 ) -> Server[Any]:
@@ -58,6 +72,8 @@ def create_mcp_server(
     Args:
         handlers: run the tools.
         note: a last line for the server's instructions.
+        policy: returns what the server allows a caller, for the resource of that name; None to omit it.
+        authenticates: whether callers differ in what they may use, so that what one receives is not for another.
         caller_of: returns who makes a request; a caller only sees the tools that they may use.
         on_call: called after each tool call.
     """
@@ -66,7 +82,7 @@ def create_mcp_server(
         context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
         del context, params
-        caller = _caller()
+        caller = require_caller()
         return types.ListToolsResult(tools=[tool.definition for name, tool in TOOLS.items() if caller.may_use(name)])
 
     async def call_tool(
@@ -76,33 +92,42 @@ def create_mcp_server(
         if tool is None:
             message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {', '.join(TOOLS)}"
             raise MCPError(code=types.INVALID_PARAMS, message=message)
-        arguments = context.arguments if isinstance(context, ToolCallContext) else params.arguments
-        return await _call(tool, handlers, _caller(), arguments, on_call)
+        return await _call(tool, handlers, require_caller(), received_arguments(context, params), on_call)
 
     async def identify(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
         with calling(caller_of(ctx)):
             return await call_next(ctx)
 
-    server: Server[Any] = Server(
-        "customerio-track-mcp",
-        title="Customer.io Track API",
-        version=__version__,
-        description="Customer profiles, events and manual segments of a Customer.io workspace.",
+    resources = ResourceHandlers(policy)
+    server = DescribedServer(
         instructions=f"{INSTRUCTIONS}\n{note}".strip(),
+        cache_hints=_cache_hints(authenticates=authenticates),
         on_list_tools=list_tools,
         on_call_tool=call_tool,
+        on_list_resources=resources.list,
+        on_list_resource_templates=resources.list_templates,
+        on_read_resource=resources.read,
+        on_list_prompts=list_prompts,
+        on_get_prompt=get_prompt,
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
-    server.middleware[:] = [identify, RequestSpanMiddleware(TOOLS), keep_arguments]
+    server.middleware[:] = [identify, RequestSpanMiddleware(TOOLS, PROMPTS, URIS), keep_arguments]
     return server
 
 
-def _caller() -> Caller:
-    """Return who makes the request that is being handled."""
-    caller = current_caller()
-    if caller is None:
-        raise RuntimeError("the middleware that identifies callers is missing")
-    return caller
+def _cache_hints(*, authenticates: bool) -> Mapping[CacheableMethod, CacheHint]:
+    """Return how long, and for whom, clients of protocol 2026-07-28 may keep a result."""
+    scope: Literal["private", "public"] = "private" if authenticates else "public"
+    of_settings = CacheHint(_SETTINGS_TTL_MS, scope)
+    of_list = of_settings if authenticates else CacheHint(_FIXED_TTL_MS, scope)
+    return {
+        "tools/list": of_list,
+        "prompts/list": of_list,
+        "resources/list": of_list,
+        "resources/templates/list": of_list,
+        "resources/read": of_settings,
+        "server/discover": of_settings,
+    }
 
 
 async def _call(

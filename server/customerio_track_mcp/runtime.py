@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mcp.server import Server, ServerRequestContext
@@ -17,6 +18,7 @@ from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, OnCal
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.instrumentation.traces import TracingObserver, tracing
 from customerio_track_mcp.mcp_server import create_mcp_server
+from customerio_track_mcp.resources.policy import policy_text
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import IN_PROCESS_STORAGE, Settings
 from customerio_track_mcp.tools.handlers import ToolHandlers
@@ -59,6 +61,7 @@ async def open_runtime(
     *,
     processes: int = 1,
     observer: Observer | None = None,
+    authenticates: bool = False,
     caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
     on_call: OnCall = lambda _: None,
     on_shared_limit: Callable[[bool], None] = lambda _: None,
@@ -69,6 +72,7 @@ async def open_runtime(
         upstream: the Track API to call.
         processes: the number of processes of this replica, which divide its share of the rate limit.
         observer: notified of waits and attempts.
+        authenticates: whether callers differ in what they may use.
         caller_of: returns who makes a request.
         on_call: called after each tool call, once it is logged.
         on_shared_limit: called with whether the rate limit is shared, when that changes.
@@ -94,7 +98,14 @@ async def open_runtime(
             create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
         )
         handlers = ToolHandlers(client, settings.allow_reserved_keys, settings.missing_credentials)
-        server = create_mcp_server(handlers, upstream.note, caller_of=caller_of, on_call=record)
+        server = create_mcp_server(
+            handlers,
+            upstream.note,
+            policy=partial(policy_text, settings, upstream.note),
+            authenticates=authenticates,
+            caller_of=caller_of,
+            on_call=record,
+        )
         yield Runtime(server, client, traced)
 
 

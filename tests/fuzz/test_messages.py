@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from customerio_track_mcp.prompts.registry import PROMPTS as REGISTERED_PROMPTS
+from customerio_track_mcp.resources.handlers import URIS
 from customerio_track_mcp.tools import registry
-from fuzz.messages import LEGACY, MODERN, TOOLS, Messages
+from fuzz.messages import LEGACY, MODERN, PROMPTS, RESOURCES, TOOLS, Messages
 
 NUMBERS = range(1, 3000)
 
@@ -32,6 +34,8 @@ def test_messages_of_every_kind_are_made(protocol: str) -> None:
         b"9" * 4301,
         b"__class__",
         b"tools/call",
+        b"prompts/get",
+        b"resources/read",
         b"notifications/",
     ):
         assert part in content, part
@@ -46,3 +50,10 @@ def test_a_message_is_one_line() -> None:
 def test_the_parameters_are_those_of_the_tools() -> None:
     published = {name: tuple(tool.definition.input_schema["properties"]) for name, tool in registry.TOOLS.items()}
     assert published == TOOLS
+
+
+def test_the_prompts_and_resources_are_those_of_the_server() -> None:
+    assert {
+        name: tuple(argument.name for argument in prompt.arguments) for name, prompt in REGISTERED_PROMPTS.items()
+    } == PROMPTS
+    assert URIS == RESOURCES

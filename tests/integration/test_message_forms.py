@@ -420,3 +420,33 @@ async def test_call_is_canceled_by_any_form_of_its_id(scripted: ScriptedServer, 
         assert await exchange(cancel, answers=0) == []
         with anyio.fail_after(30):
             await scripted.client_left.wait()
+
+
+async def test_arguments_of_a_prompt_are_read_in_every_form(sandbox: RunningSandbox, door: Door, version: str) -> None:
+    once = json.dumps({"segment_id": "7", "people": "1"})
+    forms = {once: "", json.dumps(once): "", '{"segment_id":7,"people":"1"}': "", '{"people":"1","segment_id":"7"}': ""}
+    required = "segment_id: is required"
+    forms |= dict.fromkeys(["null", "{}", "[]", '""', '"null"', '"{}"'], required)
+    forms |= dict.fromkeys(["7", "true", "[1]", '"{"'], "arguments: must be a JSON object")
+    forms |= {
+        '{"segment_id":"7","people":["1"]}': "people: must be text",
+        '{"segment_id":"7","people":{}}': "people: must be text",
+        '{"segment_id":true,"people":"1"}': "segment_id: must be text",
+        '{"segment_id":"7","people":1.5}': "people: must be text",
+        f'{{"segment_id":"7","people":{nested(600)}}}': "arguments: are nested too deeply",
+        '{"segment_id":"7","people":"\\ud800"}': "must not contain lone surrogates",
+    }
+    async with door(sandbox.url, version) as exchange:
+        for form, problem in forms.items():
+            message = raw_request(version, "prompts/get", "2", '"name":"fill_segment"', f'"arguments":{form}')
+            (answer,) = await exchange(message, method="prompts/get", tool="fill_segment")
+            if problem:
+                assert problem in answer["error"]["message"], form
+            else:
+                content = answer["result"]["messages"][0]["content"]
+                assert content["type"] == "text"
+                assert '`segment_id` "7"' in content["text"], form
+        (answer,) = await exchange(
+            raw_request(version, "prompts/get", "2", '"name":"fill_segment"'), method="prompts/get", tool="fill_segment"
+        )
+        assert required in answer["error"]["message"]

@@ -18,6 +18,7 @@ from google.protobuf.json_format import MessageToDict
 from mcp import Client
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from customerio_track_mcp.resources.handlers import GUIDE_URI
 from tests.support.http_service import HEADERS, PING, TOOLS_LIST, call, payload_in
 from tests.support.process import environment, exit_status, run, running, stdio_parameters, terminate, url_from_stderr
 from tests.support.scripted_server import Flood, ScriptedServer, close, hang, respond
@@ -175,6 +176,17 @@ WRITTEN_BY_CALLERS: Final[list[tuple[dict[str, Any], dict[str, str]]]] = [
     (call(EMAIL * 1000), {}),
     (call("create_or_update_customer", customer_id=EMAIL), {}),
     ({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": EMAIL}}, {}),
+    (
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "prompts/get",
+            "params": {"name": "sync_customers", "arguments": {"customers": EMAIL}},
+        },
+        {},
+    ),
+    ({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": f"customerio-track://{EMAIL}"}}, {}),
+    ({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": GUIDE_URI}}, {}),
     ({"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"cursor": {"x": EMAIL}}}, {}),
     ({"jsonrpc": "2.0", "method": f"notifications/{EMAIL}"}, {}),
     ({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": EMAIL, "progress": EMAIL}}, {}),
@@ -189,7 +201,8 @@ WRITTEN_BY_CALLERS: Final[list[tuple[dict[str, Any], dict[str, str]]]] = [
 """Messages with text of the caller in every place that a span could repeat, and their headers."""
 
 KNOWN_NAMES: Final = re.compile(
-    r"(unknown|ping|tools/list|prompts/get|notifications/progress"
+    r"(unknown|ping|tools/list|resources/read|notifications/progress"
+    r"|prompts/get (unknown|sync_customers)"
     r"|tools/call (unknown|send_event|create_or_update_customer)"
     r"|(PUT|POST) /api/v1/customers/\{identifier\}(/events)?)"
 )
@@ -209,6 +222,17 @@ async def test_spans_contain_nothing_that_callers_write(collector: Collector, sc
         assert text not in collector.text
     assert len(collector.text) < 50_000
     assert [span["name"] for span in collector.spans if not KNOWN_NAMES.fullmatch(span["name"])] == []
+    named = {
+        (span["name"], span["attributes"].get("gen_ai.prompt.name"), span["attributes"].get("mcp.resource.uri"))
+        for span in collector.spans
+        if span["name"].startswith(("prompts/get", "resources/read"))
+    }
+    assert named == {
+        ("prompts/get unknown", "unknown", None),
+        ("prompts/get sync_customers", "sync_customers", None),
+        ("resources/read", None, "unknown"),
+        ("resources/read", None, GUIDE_URI),
+    }
     of_other_caller = [span for span in collector.spans if span["name"] == "tools/call send_event"]
     assert [base64.b64decode(span["traceId"]).hex() for span in of_other_caller] == [TRACE_ID]
 

@@ -14,6 +14,8 @@ _ENVELOPE: Final = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 
+_NAMED: Final = ("tools/call", "prompts/get", "resources/read")
+
 
 def raw_call(version: str, arguments: str | None, *, request_id: str = "2", tool: str = "send_event") -> bytes:
     """Return a tool call.
@@ -47,10 +49,16 @@ def raw_request(version: str, method: str, request_id: str | None, *params: str)
 
 
 def headers_of(version: str, method: str = "tools/call", tool: str = "send_event") -> dict[str, str]:
-    """Return the headers with which a message of a protocol version is sent over HTTP."""
+    """Return the headers with which a message of a protocol version is sent over HTTP.
+
+    Args:
+        version: the protocol version.
+        method: the request's method.
+        tool: the name of the tool or of the prompt, or the URI of the resource.
+    """
     headers = {"MCP-Protocol-Version": version}
     if version == MODERN:
-        headers |= {"Mcp-Method": method} | ({"Mcp-Name": tool} if method == "tools/call" else {})
+        headers |= {"Mcp-Method": method} | ({"Mcp-Name": tool} if method in _NAMED else {})
     return headers
 
 

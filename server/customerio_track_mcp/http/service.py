@@ -64,6 +64,7 @@ class Service:
                     self.upstream,
                     processes=self.processes,
                     observer=metrics,
+                    authenticates=self.settings.requires_authentication,
                     caller_of=self.authenticator.caller_of,
                     on_call=metrics.call,
                     on_shared_limit=metrics.shared,

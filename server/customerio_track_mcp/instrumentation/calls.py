@@ -85,6 +85,18 @@ def current_caller() -> Caller | None:
     return _current.get()
 
 
+def require_caller() -> Caller:
+    """Return the caller whose request this task handles.
+
+    Raises:
+        RuntimeError: nobody has called `calling`, which a middleware must.
+    """
+    caller = _current.get()
+    if caller is None:
+        raise RuntimeError("the middleware that identifies callers is missing")
+    return caller
+
+
 @contextmanager
 def calling(caller: Caller) -> Iterator[None]:
     """Run the block as part of a request by `caller`."""

@@ -35,10 +35,12 @@ class RequestSpanMiddleware:
 
     Args:
         tools: the names of the tools.
+        prompts: the names of the prompts.
+        resources: the URIs of the resources.
     """
 
-    def __init__(self, tools: Container[str]) -> None:
-        self._tools = tools
+    def __init__(self, tools: Container[str], prompts: Container[str] = (), resources: Container[str] = ()) -> None:
+        self._tools, self._prompts, self._resources = tools, prompts, resources
         self._tracer = trace.get_tracer("customerio_track_mcp")
 
     async def __call__(self, ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
@@ -51,10 +53,18 @@ class RequestSpanMiddleware:
         }
         if caller := current_caller():
             attributes["request_id"] = caller.request_id
-        if method == "tools/call":
-            tool = _known(ctx.params.get("name") if ctx.params else None, self._tools)
-            name = f"{method} {tool}"
-            attributes |= {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool}
+        params = ctx.params or {}
+        match method:
+            case "tools/call":
+                tool = _known(params.get("name"), self._tools)
+                name = f"{method} {tool}"
+                attributes |= {"gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": tool}
+            case "prompts/get":
+                prompt = _known(params.get("name"), self._prompts)
+                name = f"{method} {prompt}"
+                attributes |= {"gen_ai.prompt.name": prompt}
+            case "resources/read":  # by the conventions, a resource is not part of the span's name
+                attributes |= {"mcp.resource.uri": _known(params.get("uri"), self._resources)}
         with self._tracer.start_as_current_span(
             name,
             context=_caller_context(ctx),

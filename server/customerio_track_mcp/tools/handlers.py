@@ -30,11 +30,12 @@ from customerio_track_mcp.track import (
     reserved_key_problems,
 )
 
-_UNREPORTED_DROPS: Final = (
+UNREPORTED_DROPS: Final = (
     "It does not report drops: an email that differs from the one set, or that another person has, drops the whole "
     "update; an unknown cio_id does too, and a suppressed person is ignored. A new customer_id with a known email "
     "renames that person."
 )
+"""What Customer.io may do with an update that it accepted; the subject is the Track API."""
 
 
 class ToolHandlers:
@@ -79,7 +80,7 @@ class ToolHandlers:
         names = {"email", *(["created_at"] if given.created_at is not None else []), *(given.attributes or {})}
         message = (
             f"The Track API accepted customer {given.customer_id!r} with {_count(len(names), 'attribute')}"
-            f"{_on_attempt(receipt)}. {_UNREPORTED_DROPS}{_notes(request)}"
+            f"{_on_attempt(receipt)}. {UNREPORTED_DROPS}{_notes(request)}"
         )
         return CreateOrUpdateCustomerOutput(success=True, message=message, **echo)
 

@@ -1,4 +1,4 @@
-"""The arguments of a call in the forms in which hosts send them.
+"""The arguments of a call, or for a prompt, in the forms in which hosts send them.
 
 The SDK accepts nothing but an object, and responds to anything else with an error that names no cause. So this module
 keeps the arguments from its validation, and reads them itself.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp_types import CallToolRequestParams, GetPromptRequestParams
 
 from customerio_track_mcp.lenient_json import (
     MAX_DEPTH,
@@ -22,30 +23,38 @@ from customerio_track_mcp.lenient_json import (
 from customerio_track_mcp.track import InvalidArgumentsError, Problem
 
 _PARAMETER: Final = "arguments"
+_METHODS: Final = ("tools/call", "prompts/get")
 _KINDS: Final = {bool: "a boolean", int: "a number", float: "a number", list: "an array"}
 
 
 @dataclass(kw_only=True)
-class ToolCallContext(ServerRequestContext[Any]):
-    """The context of a tool call.
+class ArgumentsContext(ServerRequestContext[Any]):
+    """The context of a request with arguments: of a tool call, or for a prompt.
 
     Attributes:
-        arguments: the call's arguments as they were received.
+        arguments: the arguments as they were received.
     """
 
     arguments: object
 
 
 async def keep_arguments(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-    """Move the arguments of a call from the parameters to a `ToolCallContext`.
+    """Move the arguments of a request from the parameters to an `ArgumentsContext`.
 
     This is a middleware of the SDK's server, an interface that may change in a minor release of the SDK.
     """
-    if ctx.method == "tools/call" and ctx.params is not None:
+    if ctx.method in _METHODS and ctx.params is not None:
         params = {name: value for name, value in ctx.params.items() if name != _PARAMETER}
         fields = vars(ctx) | {"params": params, "arguments": ctx.params.get(_PARAMETER)}
-        ctx = ToolCallContext(**fields)
+        ctx = ArgumentsContext(**fields)
     return await call_next(ctx)
+
+
+def received_arguments(
+    context: ServerRequestContext[Any], params: CallToolRequestParams | GetPromptRequestParams
+) -> object:
+    """Return the arguments of a request as they were received."""
+    return context.arguments if isinstance(context, ArgumentsContext) else params.arguments
 
 
 def read_arguments(value: object) -> Mapping[str, object]:

@@ -1,0 +1,55 @@
+"""The resource `customerio-track://policy`: what this server allows a caller, without secrets or the Site ID."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from customerio_track_mcp.instrumentation.calls import Caller
+from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.tools.registry import TOOLS
+
+
+def policy_text(settings: Settings, note: str, caller: Caller) -> str:
+    """Return the policy, in Markdown.
+
+    Args:
+        settings: the server's settings.
+        note: what the model must know about the Track API that calls go to; empty for the one in the settings.
+        caller: who asks.
+    """
+    return f"""\
+# What this server allows
+
+- {note or _upstream(settings)}
+- Tools that you may use: {_tools(caller)}
+- Reserved keys that the operator has allowed: {_names(sorted(settings.allow_reserved_keys))}. \
+The server rejects all others; customerio-track://guide lists them.
+- Rate limit: {settings.rate_limit:g} requests per second to the workspace. Calls wait for it; you need not slow down.
+- Retries: up to {settings.max_attempts} attempts within {settings.time_budget:g} seconds per call, made by the server.
+- Credentials: {_credentials(settings)}.
+
+Only the operator can change this, in the server's settings.
+"""
+
+
+def _upstream(settings: Settings) -> str:
+    if settings.track_url is not None:
+        return "Calls go to the Track API at an address that the operator has set."
+    return f"Calls go to a live Customer.io workspace in region {settings.region}."
+
+
+def _credentials(settings: Settings) -> str:
+    missing = settings.missing_credentials
+    return f"{missing}; every call fails until that is done" if missing else "set"
+
+
+def _tools(caller: Caller) -> str:
+    allowed = {name: tool.scope for name, tool in TOOLS.items() if caller.may_use(name)}
+    if not caller.name:
+        return f"{_names(allowed)}."
+    shown = ", ".join(f"`{name}` (scope {scope})" for name, scope in allowed.items())
+    return f"{shown}. {caller.remedy if len(allowed) < len(TOOLS) else ''}".strip()
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names) or "none"
