@@ -38,6 +38,7 @@ LEAVES: Final = {
     "jsonrpc": "http",
     "sandbox": "http",
     "demo": "cli",
+    "hosts": "cli",
 }
 LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "signals": set(),
@@ -47,6 +48,7 @@ LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "jsonrpc": {"lenient_json"},
     "sandbox": set(),
     "demo": {"sandbox"},
+    "hosts": set(),
 }
 FACES: Final = {"track": track.__all__, "sandbox": sandbox.__all__}
 """Packages that other rooms use through their public face only, and its names."""

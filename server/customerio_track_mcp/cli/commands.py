@@ -13,7 +13,15 @@ from typing import Final
 
 import anyio
 
-from customerio_track_mcp.cli.options import HttpOptions, NoOptions, SandboxOptions, StdioOptions, TokenOptions
+from customerio_track_mcp.cli.options import (
+    HttpOptions,
+    InstallOptions,
+    NoOptions,
+    SandboxOptions,
+    StdioOptions,
+    TokenOptions,
+    UninstallOptions,
+)
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
 from customerio_track_mcp.cli.upstream import open_upstream, running_sandbox, with_sandbox_setting
@@ -129,6 +137,22 @@ def token(options: TokenOptions) -> int:
     print_result(f"Give this token to {options.name}; it is shown only once:\n\n    {secret}\n")
     print_result(f"Add this line to the file named by CUSTOMERIO_HTTP_TOKENS_FILE:\n\n    {entry}")
     return 0
+
+
+def install(options: InstallOptions) -> int:
+    """Add the server to a host's configuration."""
+    from customerio_track_mcp.cli.install import install
+
+    if not options.list:
+        report_unknown_variables()
+    return install(options)
+
+
+def uninstall(options: UninstallOptions) -> int:
+    """Remove the server from a host's configuration."""
+    from customerio_track_mcp.cli.uninstall import uninstall
+
+    return uninstall(options)
 
 
 def _run(run: Callable[[], Awaitable[int]], otherwise: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +19,12 @@ from customerio_track_mcp.cli import commands
 from customerio_track_mcp.cli.options import (
     HelpOptions,
     HttpOptions,
+    InstallOptions,
     NoOptions,
     SandboxOptions,
     StdioOptions,
     TokenOptions,
+    UninstallOptions,
 )
 from customerio_track_mcp.cli.output import print_result
 from customerio_track_mcp.cli.upstream import SANDBOX_PORT
@@ -33,12 +36,20 @@ from customerio_track_mcp.settings.server import Settings
 _MAX_PORT: Final = 65535
 _MAX_WORKERS: Final = 64
 _ENV_FILE_OPTION: Final = "--env-file"
+_HOST_NAMES: Final = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "gemini-cli", "codex")
+"""The hosts of the catalog, which is not loaded to serve one. A test keeps them in step."""
+
+_HOSTS_HELP: Final = f"one of {', '.join(_HOST_NAMES)}"
+_ENTRY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
+"""Gemini CLI misreads underscores, and other hosts reject dots and spaces."""
+_VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _EXAMPLES: Final = """\
 examples:
   customerio-track-mcp                    serve a host over stdio
   customerio-track-mcp --sandbox          the same with an embedded sandbox; no account needed
   customerio-track-mcp http --port 8000   serve http://127.0.0.1:8000/mcp
   customerio-track-mcp check              test the credentials
+  customerio-track-mcp install cursor     add this server to a host (--list shows the hosts)
   customerio-track-mcp demo               load example data into a sandbox through the real server
 """
 
@@ -50,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the arguments after the command's name; None for those of this process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failed `check` or `demo`, 2 for an invalid setting or option.
+        The exit status: 0 for success, 1 for a failed `check`, `demo`, `install` or `uninstall`, 2 for an invalid
+        setting or option.
     """
     words = _with_command(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
@@ -61,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options: object = values.pop("options")(**values)
     if isinstance(options, StdioOptions) and not options.sandbox and (options.data or options.open):
         command.error("--data and --open require --sandbox")
+    if isinstance(options, InstallOptions) and (options.host is not None) + options.list + options.print != 1:
+        command.error("pass a HOST, --list or --print")
 
     def run_with_env_file() -> int:
         if env_file is not None:
@@ -154,7 +168,44 @@ def _parser() -> argparse.ArgumentParser:
     token.set_defaults(run=commands.token, options=TokenOptions)
     demo = subcommands.add_parser("demo", help="load example customers into a sandbox through the real server")
     demo.set_defaults(run=commands.demo, options=NoOptions)
-    for command in (stdio, http, sandbox, check, token, demo):
+    install = subcommands.add_parser("install", help="add this server to an MCP host, such as Claude Desktop")
+    install.add_argument("host", nargs="?", type=_host, metavar="HOST", help=_HOSTS_HELP)
+    install.add_argument("--list", action="store_true", help="list the hosts on this machine, and what is attached")
+    install.add_argument("--print", action="store_true", help="print the configuration for any other host")
+    install.add_argument("--sandbox", action="store_true", help="use an embedded sandbox; no account needed")
+    install.add_argument(
+        "--env",
+        type=_variable,
+        action="append",
+        metavar="NAME=VALUE",
+        default=[],
+        help="set a variable for the server; repeat it for more. NAME alone copies the variable of this environment",
+    )
+    install.add_argument(
+        "--key-store",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep the key in the operating system's key store, or in the host's configuration (default: ask)",
+    )
+    install.set_defaults(run=commands.install, options=InstallOptions)
+    uninstall = subcommands.add_parser("uninstall", help="remove this server from an MCP host")
+    uninstall.add_argument("host", type=_host, metavar="HOST", help=_HOSTS_HELP)
+    uninstall.add_argument(
+        "--delete-key", action="store_true", help="delete its key from the operating system's key store too"
+    )
+    uninstall.set_defaults(run=commands.uninstall, options=UninstallOptions)
+    for attaching in (install, uninstall):
+        attaching.add_argument(
+            "--name",
+            type=_entry_name,
+            default="customerio-track",
+            help="name of the entry in the host's configuration (default: %(default)s)",
+        )
+        attaching.add_argument(
+            "--project", action="store_true", help="only for the project in the working directory, if the host has that"
+        )
+        attaching.add_argument("--dry-run", action="store_true", help="show the change without making it")
+    for command in (stdio, http, sandbox, check, token, demo, install, uninstall):
         # Suppressed, so that it does not replace the value of the option before the command.
         _add_env_file(command, default=argparse.SUPPRESS)
         command.set_defaults(parser=command)
@@ -216,6 +267,27 @@ def _name(text: str) -> str:
     if CALLER_NAME.fullmatch(text):
         return text
     raise argparse.ArgumentTypeError(f"invalid name {text!r}: expected letters, digits, '.', '_' and '-'")
+
+
+def _host(text: str) -> str:
+    if text in _HOST_NAMES:
+        return text
+    raise argparse.ArgumentTypeError(
+        f"invalid host {text!r}: expected {', '.join(_HOST_NAMES)}; for any other, use 'install --print'"
+    )
+
+
+def _entry_name(text: str) -> str:
+    if _ENTRY_NAME.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(f"invalid name {text!r}: expected up to 64 letters, digits and '-'")
+
+
+def _variable(text: str) -> tuple[str, str | None]:
+    name, equals, value = text.partition("=")
+    if not _VARIABLE_NAME.fullmatch(name):
+        raise argparse.ArgumentTypeError("invalid variable: expected NAME=VALUE, or NAME")
+    return name, value if equals else None
 
 
 def _scopes(text: str) -> list[str]:

@@ -14,6 +14,9 @@ def print_status(line: str) -> None:
 
 def print_result(line: str) -> None:
     """Print to stdout: what the command was asked for."""
+    # A path may contain what the stream cannot encode: a file of Windows' code page, a name that is not UTF-8.
+    encoding = sys.stdout.encoding or "utf-8"
+    line = line.encode(encoding, "backslashreplace").decode(encoding)
     try:
         print(line, flush=True)  # noqa: T201
     except OSError as error:

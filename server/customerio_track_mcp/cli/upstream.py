@@ -147,13 +147,19 @@ def _open_in_browser(url: str) -> None:
     root = Path(sys.executable).anchor or None
     null = subprocess.DEVNULL
     subprocess.Popen(  # noqa: S603
-        command, stdin=null, stdout=null, stderr=null, cwd=root, env=_without_settings(), start_new_session=True
+        command,
+        stdin=null,
+        stdout=null,
+        stderr=null,
+        cwd=root,
+        env=environment_without_settings(),
+        start_new_session=True,
     )
 
 
-def _without_settings() -> dict[str, str]:
+def environment_without_settings() -> dict[str, str]:
     """Return the environment without the settings of this server, which include keys and tokens.
 
-    Everything that a browser starts, such as its extensions' helpers, could read them.
+    Everything that another program starts, such as the helpers of a browser's extensions, could read them.
     """
     return {name: value for name, value in os.environ.items() if not name.upper().startswith(_SETTINGS_PREFIXES)}

@@ -31,6 +31,7 @@ _OPTIONS: Final = {
     "CUSTOMERIO_HTTP_WORKERS": "--workers",
 }
 """Names that are not settings, since the command `http` has these options for them."""
+_HOW_TO_LIST: Final = "'customerio-track-mcp --help' lists the settings"
 _LOCATIONS: Final = frozenset({ENV_FILE_VARIABLE, SECRETS_DIR_VARIABLE})
 """Where settings are read from: only the environment names these, and only in upper case."""
 
@@ -48,6 +49,24 @@ def unknown_variables() -> list[str]:
     if len(lines) > MAX_REPORTED:
         lines[MAX_REPORTED:] = [f"{len(lines) - MAX_REPORTED} more {_PREFIX}_ names are not settings"]
     return lines
+
+
+def why_not_for_a_host(name: str) -> str:
+    """Return why a host must not set this variable for the server that it starts; empty if it may.
+
+    Variables that are not meant as settings, such as HTTPS_PROXY, are the caller's own.
+    """
+    if not _is_ours(name):
+        return ""
+    known = {Settings.variable(field) for field in Settings.model_fields}
+    if name in known or name in _LOCATIONS:
+        return ""
+    if name in {HttpSettings.variable(field) for field in HttpSettings.model_fields}:
+        return "is a setting of the HTTP service, which hosts do not start"
+    closest = _closest(name.upper(), known)
+    if not closest and not name.upper().startswith(_PREFIX):
+        return ""
+    return f"is not a setting; {f'did you mean {closest}?' if closest else _HOW_TO_LIST}"
 
 
 def _candidates(settings: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -76,7 +95,7 @@ def _line(name: str, source: str, settings: Collection[str]) -> str:
     closest = _closest(upper, settings)
     if not closest and not upper.startswith(_PREFIX):
         return ""
-    what_to_do = f"did you mean {closest}?" if closest else "'customerio-track-mcp --help' lists the settings"
+    what_to_do = f"did you mean {closest}?" if closest else _HOW_TO_LIST
     return f"{shown}{source} is not a setting and is ignored; {what_to_do}"
 
 
