@@ -26,6 +26,9 @@ from pydantic_ai.models.test import TestModel
 from pydantic_ai.profiles.google import GoogleJsonSchemaTransformer
 from pydantic_ai.profiles.openai import OpenAIJsonSchemaTransformer
 
+SECONDS_TO_START = 60
+"""The frameworks' default of 5 is too short for a busy machine."""
+
 Schemas = dict[str, Any]
 """By name of the tool: the schema of its parameters."""
 
@@ -46,7 +49,7 @@ async def through_langchain(session: ClientSession) -> Schemas:
 async def through_openai_agents(command: StdioServerParameters, *, strict: bool) -> Schemas:
     """Convert the tools for OpenAI, in its strict mode if that is possible."""
     parameters = {"command": command.command, "args": command.args, "env": command.env}
-    async with MCPServerStdio(params=parameters) as server:
+    async with MCPServerStdio(params=parameters, client_session_timeout_seconds=SECONDS_TO_START) as server:
         tools = await MCPUtil.get_function_tools(server, strict, RunContextWrapper(None), Agent(name="test"))
     return {tool.name: tool.params_json_schema for tool in tools}
 
@@ -55,7 +58,7 @@ async def through_pydantic_ai(command: StdioServerParameters) -> Schemas:
     """Convert the tools as every model of pydantic-ai receives them, before the model's own changes."""
     model = TestModel(call_tools=[])
     transport = StdioTransport(command.command, command.args, env=command.env)
-    await PydanticAgent(model, toolsets=[MCPToolset(transport)]).run("test")
+    await PydanticAgent(model, toolsets=[MCPToolset(transport, init_timeout=SECONDS_TO_START)]).run("test")
     assert model.last_model_request_parameters is not None
     return {tool.name: tool.parameters_json_schema for tool in model.last_model_request_parameters.function_tools}
 

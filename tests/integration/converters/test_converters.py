@@ -1,4 +1,4 @@
-"""The published tools in the frameworks that convert them for model providers.
+"""The published tools in the frameworks that convert them for model providers, and in FastMCP's command.
 
 One of the frameworks needs another version of the SDK than the server, so they have an environment of their own. It is
 created once, in the temporary directory. That needs the network: without it, the tests are skipped, unless
@@ -18,6 +18,9 @@ from typing import Any, Final
 
 import pytest
 
+from customerio_track_mcp.hosts.catalog import HOSTS
+from customerio_track_mcp.hosts.entries import Entry
+from customerio_track_mcp.hosts.locations import Machine
 from tests.support.process import COMMAND, environment
 
 FOLDER: Final = Path(__file__).parent
@@ -102,3 +105,24 @@ def test_no_framework_forbids_members_of_an_object(
         schema = schemas[tool]["properties"][parameter]
         assert schema["type"].lower() == "object"
         assert schema.get("additionalProperties", {}) is not False, framework
+
+
+def test_fastmcp_finds_and_uses_the_file_of_claude_desktop(tmp_path: Path) -> None:
+    host = HOSTS["claude-desktop"]
+    file = host.user_file(Machine("linux", tmp_path, {}))
+    file.parent.mkdir(parents=True)
+    entry = Entry(COMMAND[0], [*COMMAND[1:], "stdio", "--sandbox"])
+    file.write_text(host.format.put("", (host.servers_key, "track"), host.fields(entry)), encoding="utf-8")
+    fastmcp = python_with_frameworks().with_name("fastmcp")
+    completed = subprocess.run(
+        [str(fastmcp), "call", "claude-desktop:track", "send_event", "customer_id=1", "event_name=purchase", "--json"],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    fields = json.loads(completed.stdout)["structured_content"]
+    assert (fields["success"], fields["event_name"]) == (True, "purchase")
