@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 PARALLEL := --numprocesses auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check lint check-types format bench fuzz clean FORCE
+.PHONY: help demo test test-fast test-lowest check lint check-types format bench fuzz dist clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,15 @@ test: .venv/dev  ## run all tests with coverage; ARGS goes to pytest
 
 test-fast: .venv/dev  ## run the tests that start no subprocess; ARGS goes to pytest
 	$(BIN)/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
+
+# The lowest versions that pyproject.toml admits, of what the package needs itself. A version that the test tools cannot
+# use either is an error.
+test-lowest: .venv/dev  ## run them with the lowest versions of all dependencies; ARGS goes to pytest
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .venv/lowest
+	$(BIN)/python -m uv pip compile --quiet --python $(BIN)/python --resolution lowest-direct --extra redis --extra otel --extra keyring \
+		--output-file .venv/lowest/constraints.txt pyproject.toml
+	$(BIN)/python -m uv pip install --quiet --python .venv/lowest --constraint .venv/lowest/constraints.txt --editable '.[dev]'
+	.venv/lowest/bin/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
 
 check: lint check-types  ## lint and check types
 
@@ -42,6 +51,11 @@ bench: .venv/dev  ## measure what a call costs; ten minutes on an idle machine
 
 fuzz: .venv/dev  ## send random messages to the server and check its responses; SEED and COUNT, or ARGS
 	$(BIN)/python -m fuzz $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
+
+# npm installs the packer of bundles.
+dist: .venv/dev  ## build the wheel, the sdist and the bundle, and try each in an empty environment
+	npm install --silent --no-audit --no-fund --prefix publish/mcpb
+	$(BIN)/python -m publish.dist dist
 
 clean:  ## delete what the other targets create
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio
 import pytest
 from anyio import to_thread
+from anyio.abc import SocketAttribute, SocketStream
 
-from customerio_track_mcp.cli.container_health import main
 from customerio_track_mcp.sandbox import RunningSandbox
+from tests.support.documents import ROOT
 from tests.support.http_service import running_service
-from tests.support.process import environment, running, url_from_stderr
+from tests.support.process import running, url_from_stderr
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc")
+pytestmark = [
+    pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs /proc"),
+    pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash"),
+]
+SCRIPT = ROOT / "deploy" / "container-health.bash"
 UNUSED_PROXY = "http://127.0.0.1:9"
 
 
@@ -30,52 +37,78 @@ def first_process(*arguments: str) -> Iterator[str]:
         yield str(process.pid)
 
 
+def check(process: str) -> subprocess.CompletedProcess[str]:
+    """Run the health check as if this were the container's first process."""
+    env = dict(os.environ) | {"HTTP_PROXY": UNUSED_PROXY, "http_proxy": UNUSED_PROXY}
+    command = ["bash", str(SCRIPT), process]
+    return subprocess.run(command, env=env, capture_output=True, encoding="utf-8", check=False)
+
+
+async def test_service_is_asked_where_its_command_line_says_and_without_a_proxy(sandbox: RunningSandbox) -> None:
+    async with running_service(sandbox.url) as http:
+        port = str(http.base_url.port)
+        command_lines = [
+            ["--host", "0.0.0.0", "--port", port],
+            ["--host=0.0.0.0", f"--port={port}", "--workers", "2"],
+            ["--ho", "", "--po", port],
+            ["--port", "8000", "--port", port],
+            [f"--sandbox --port {port} --allow-unauthenticated"],  # as the script of a shell
+            ["--path", "/*", "--host", "localhost", "--port", port],
+        ]
+        for options in command_lines:
+            with first_process("customerio-track-mcp", "http", *options) as process:
+                result = await to_thread.run_sync(check, process)
+                assert (result.returncode, result.stderr) == (0, ""), options
+    with first_process("customerio-track-mcp", "http", "--port", port) as process:
+        result = check(process)
+        assert (result.returncode, result.stderr) == (1, f"not healthy: cannot connect to 127.0.0.1 port {port}\n")
+
+
 @pytest.mark.parametrize(
-    "options",
+    ("arguments", "reason"),
     [
-        ["--host", "0.0.0.0", "--port", "PORT"],
-        ["--host=0.0.0.0", "--port=PORT", "--workers", "2"],
-        ["--host", "", "--port", "PORT"],
-        ["--port", "8000", "--port", "PORT"],
-        ["--sandbox --port PORT --allow-unauthenticated"],  # as the script of a shell
+        (["http", "--port", "$PORT"], "argument --port: invalid port '$PORT'"),
+        (["http", "--port"], "argument --port: expected one argument"),
+        (["http", "--host"], "argument --host: expected one argument"),
+        (["http", "--port", "80/../../etc"], "argument --port: invalid port '80/../../etc'"),
     ],
 )
-async def test_service_is_asked_where_its_command_line_says_and_without_a_proxy(
-    sandbox: RunningSandbox, options: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
-        monkeypatch.setenv(name, UNUSED_PROXY)
-    async with running_service(sandbox.url) as http:
-        arguments = [option.replace("PORT", str(http.base_url.port)) for option in options]
-        with first_process("customerio-track-mcp", "http", *arguments) as process:
-            assert await to_thread.run_sync(main, [process]) == 0
-    with first_process("customerio-track-mcp", "http", *arguments) as process:
-        assert await to_thread.run_sync(main, [process]) == 1
-
-
-@pytest.mark.parametrize("arguments", [["http", "--port", "$PORT"], ["http", "--port"]])
-def test_command_line_that_cannot_be_parsed_is_not_healthy(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_command_line_that_cannot_be_parsed_is_not_healthy(arguments: list[str], reason: str) -> None:
     with first_process("customerio-track-mcp", *arguments) as process:
-        assert main([process]) == 1
-    assert capsys.readouterr().err.startswith("customerio-track-mcp: not healthy: argument --port: ")
+        result = check(process)
+        assert (result.returncode, result.stderr) == (1, f"not healthy: {reason}\n")
+
+
+@pytest.mark.parametrize("response", [b"HTTP/1.1 503 Service Unavailable\r\n\r\n", b"", b"200 200\n", b"\x00\xff\n"])
+async def test_service_that_does_not_answer_200_is_not_healthy(response: bytes) -> None:
+    async def respond(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(response)
+
+    async with await anyio.create_tcp_listener(local_host="127.0.0.1") as listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, respond)
+        port = listener.extra_attributes[SocketAttribute.local_port]()
+        with first_process("http", "--port", str(port)) as process:
+            result = await to_thread.run_sync(check, process)
+        tasks.cancel_scope.cancel()
+    assert result.returncode == 1
+    assert result.stderr.startswith("not healthy: /healthz returned ")
 
 
 def test_container_of_another_command_is_healthy() -> None:
     with first_process("customerio-track-mcp", "stdio") as process:
-        assert main([process]) == 0
+        assert check(process).returncode == 0
 
 
 def test_process_that_does_not_exist_is_not_healthy() -> None:
-    assert main([str(2**22 + 1)]) == 1
+    result = check(str(2**22 + 1))
+    assert (result.returncode, result.stderr) == (1, f"not healthy: process {2**22 + 1} does not exist\n")
 
 
 @pytest.mark.parametrize("host", ["::", "127.0.0.2"])
 def test_running_service_is_healthy_at_any_address(host: str) -> None:
     with running("http", "--host", host, "--port", "0", "--sandbox", "--allow-unauthenticated") as process:
         port = url_from_stderr(process, "listening on").rpartition(":")[2].partition("/")[0]
-        check = [sys.executable, "-m", "customerio_track_mcp.cli.container_health"]
         with first_process("http", "--host", host, "--port", port) as stand_in:
-            env = environment() | {"HTTP_PROXY": UNUSED_PROXY, "http_proxy": UNUSED_PROXY}
-            assert subprocess.run([*check, stand_in], env=env, check=False).returncode == 0
+            assert check(stand_in).returncode == 0

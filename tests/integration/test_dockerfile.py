@@ -21,6 +21,7 @@ import httpx
 import pytest
 import yaml
 
+from publish.names import read_names
 from tests.support.http_service import HEADERS, PING
 from tests.support.process import url_from_stderr
 
@@ -66,12 +67,20 @@ def is_ignored(name: str) -> bool:
 
 
 def test_dockerignore_allows_copied_files_and_excludes_private_ones() -> None:
-    build, _ = stages()
-    for arguments in arguments_of(build, "COPY"):
-        for source in arguments.split()[:-1]:
-            assert (ROOT / source).exists()
-            assert not is_ignored(source), source
-    for private in (".env", ".git", ".venv", "deploy/tokens", "server/x/__pycache__"):
+    for stage in stages():
+        for arguments in arguments_of(stage, "COPY"):
+            for source in [] if arguments.startswith("--from") else arguments.split()[:-1]:
+                assert (ROOT / source).exists()
+                assert not is_ignored(source), source
+    for private in (
+        ".env",
+        ".git",
+        ".venv",
+        "deploy/.env",
+        "deploy/tokens",
+        "deploy/prometheus/metrics-token",
+        "server/x/__pycache__",
+    ):
         assert is_ignored(private), private
 
 
@@ -84,7 +93,9 @@ def test_base_images_are_pinned_and_the_final_image_runs_without_root() -> None:
     _, final = stages()
     (user,) = arguments_of(final, "USER")
     assert int(user.split(":")[0]) > 0
-    assert [arguments for arguments in arguments_of(final, "COPY") if not arguments.startswith("--from=build ")] == []
+    environment, health_check = arguments_of(final, "COPY")
+    assert environment == "--from=build /opt/venv /opt/venv"
+    assert health_check.split()[0] == "deploy/container-health.bash"
 
 
 def test_deployment_guide_contains_the_build_steps() -> None:
@@ -92,6 +103,29 @@ def test_deployment_guide_contains_the_build_steps() -> None:
     documented = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
     for command in arguments_of(build, "RUN"):
         assert f"\n{command}\n" in documented
+
+
+def test_labels_follow_from_the_names_in_one_place() -> None:
+    names = read_names()
+    _, final = stages()
+    assert dict(pair.split("=", 1) for pair in shlex.split(arguments_of(final, "LABEL")[0])) == {
+        "org.opencontainers.image.title": names.project,
+        "org.opencontainers.image.description": names.description,
+        "org.opencontainers.image.version": names.version,
+        "org.opencontainers.image.licenses": "MIT",
+        "org.opencontainers.image.source": names.repository,
+        "org.opencontainers.image.url": names.repository,
+        "org.opencontainers.image.documentation": f"{names.repository}/blob/v{names.version}/docs/deploy.md",
+        "org.opencontainers.image.base.name": f"docker.io/library/{arguments_of(final, 'FROM')[0]}",
+        "org.opencontainers.image.revision": "${REVISION}",
+        "org.opencontainers.image.created": "${CREATED}",
+        names.image_label[0]: names.image_label[1],
+    }
+    assert {argument.partition("=")[0] for argument in arguments_of(final, "ARG")} == {
+        "PYTHON_VERSION",
+        "REVISION",
+        "CREATED",
+    }
 
 
 def test_deployment_files_use_the_current_version() -> None:
@@ -116,7 +150,7 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for stage in stages():
         for step in stage:
             if step.instruction == "COPY" and not step.arguments.startswith("--from"):
-                copy(step.arguments, source)
+                copy(step.arguments, source, root)
                 pin_oldest_build_backend(source / "constraints.txt")
             elif step.instruction == "RUN":
                 command = step.arguments.replace("/opt/", f"{root}/opt/")
@@ -130,15 +164,23 @@ def pin_oldest_build_backend(constraints: Path) -> None:
     constraints.write_text(re.sub("^hatchling==.*$", OLDEST_BUILD_BACKEND, text, flags=re.MULTILINE), encoding="utf-8")
 
 
-def copy(arguments: str, to: Path) -> None:
-    """Carry out a COPY instruction from the repository into the folder `to`."""
+def copy(arguments: str, working_directory: Path, root: Path) -> None:
+    """Carry out a COPY instruction from the repository.
+
+    Args:
+        arguments: sources, and a target.
+        working_directory: what a relative target is below.
+        root: what an absolute target is below.
+    """
     *sources, target = arguments.split()
+    to = root / target.removeprefix("/") if target.startswith("/") else working_directory / target
     for source in sources:
         origin = ROOT / source
         if origin.is_dir():
-            shutil.copytree(origin, to / target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(origin, to, ignore=shutil.ignore_patterns("__pycache__"))
         else:
-            shutil.copy(origin, to / source)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(origin, to)
 
 
 def test_built_service_starts_reports_healthy_and_stops(image: Path, tmp_path: Path) -> None:
@@ -163,9 +205,9 @@ def test_built_service_starts_reports_healthy_and_stops(image: Path, tmp_path: P
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, cwd=tmp_path, encoding="utf-8") as process:
         try:
             url_from_stderr(process, "listening")
-            python, *arguments = yaml.safe_load(check[1])
+            shell, script = yaml.safe_load(check[1])
             # In a container, the service is process 1.
-            health = [str(image / "opt/venv/bin" / python), *arguments, str(process.pid)]
+            health = [shell, str(image / script.removeprefix("/")), str(process.pid)]
             proxy = {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
             assert subprocess.run(health, env=env | proxy, check=False).returncode == 0
             endpoint = f"http://127.0.0.1:{port}/mcp"

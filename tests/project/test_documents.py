@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,36 +16,59 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from customerio_track_mcp import track
+from customerio_track_mcp.cli import main as command_line
 from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, SCOPE_OF_TOOL
 from customerio_track_mcp.http.auth.static_tokens import StaticTokens
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.tools.handlers import ToolHandlers
+from customerio_track_mcp.tools.registry import TOOLS as REGISTERED_TOOLS
 from customerio_track_mcp.track import RESERVED_KEYS, TrackClient
-from tests.support.documents import DEPLOY, ENV_EXAMPLE, HTTP_VARIABLES, ROOT, VARIABLES, blocks, section
+from tests.support.documents import (
+    DEPLOY,
+    DOCUMENTS,
+    ENV_EXAMPLE,
+    HTTP_VARIABLES,
+    README,
+    ROOT,
+    SETTINGS,
+    TOOLS,
+    VARIABLES,
+    blocks,
+    section,
+)
 from tests.support.track_errors import concrete_error_classes
 
-DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
-CLIENT_GUIDE = (ROOT / "docs" / "client.md").read_text(encoding="utf-8")
+CLIENT_GUIDE = DOCUMENTS["docs/client.md"]
 ULID = re.compile(r"\b[0-9A-HJKMNP-TV-Z]{26}\b")
 
 
-async def test_calls_in_the_readme_return_the_documented_results(client: TrackClient) -> None:
+async def test_documented_calls_return_the_documented_results(client: TrackClient) -> None:
     handlers = ToolHandlers(client)
-    for heading, tool in (
-        ("### create_or_update_customer", handlers.create_or_update_customer),
-        ("### send_event", handlers.send_event),
-        ("### add_customers_to_segment", handlers.add_customers_to_segment),
-        ("### A mistake, and what the model reads", handlers.create_or_update_customer),
-    ):
-        arguments, documented = (json.loads(block) for block in blocks(section(heading), "json"))
+    examples = [
+        (section("## create_or_update_customer", TOOLS), handlers.create_or_update_customer),
+        (section("## send_event", TOOLS), handlers.send_event),
+        (section("## add_customers_to_segment", TOOLS), handlers.add_customers_to_segment),
+        (section("## A mistake, and what the model reads", TOOLS), handlers.create_or_update_customer),
+        (section("## Tools"), handlers.create_or_update_customer),
+    ]
+    for text, tool in examples:
+        arguments, documented = (json.loads(block) for block in blocks(text, "json"))
         output: dict[str, Any] = (await tool(arguments)).model_dump()
         assert ULID.sub("ULID", json.dumps(output)) == ULID.sub("ULID", json.dumps(documented))
+    assert len(blocks(TOOLS, "json")) == 2 * (len(examples) - 1)
+
+
+def test_the_readme_lists_every_tool() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ", section("## Tools"), re.MULTILINE)
+    assert rows == list(REGISTERED_TOOLS)
+    assert [name for name in REGISTERED_TOOLS if f"\n## {name}\n" not in TOOLS] == []
 
 
 @pytest.mark.parametrize(
-    ("table", "variables"), [(section("## Settings"), VARIABLES), (section("## Settings", DEPLOY), HTTP_VARIABLES)]
+    ("table", "variables"),
+    [(section("## Variables", SETTINGS), VARIABLES), (section("## Settings", DEPLOY), HTTP_VARIABLES)],
 )
 def test_settings_tables_list_every_setting_and_its_default(table: str, variables: dict[str, FieldInfo]) -> None:
     rows = dict(re.findall(r"^\| `(CUSTOMERIO_\w+)` \| ([^|]*?) ?\|", table, re.MULTILINE))
@@ -91,19 +115,27 @@ def test_example_environment_lists_every_setting_with_its_default(
     assert from_file.base_url == defaults.base_url
 
 
-def test_host_configurations_are_valid_and_set_known_variables() -> None:
-    configurations = [json.loads(block) for block in blocks(section("## Attach it to a host"), "json")]
-    servers = [entry.get("mcpServers") or entry["servers"] for entry in configurations]
-    assert len(servers) == 2
-    for server in servers:
-        assert server["customerio-track"]["command"].endswith("/.venv/bin/customerio-track-mcp")
-        assert set(server["customerio-track"]["env"]) <= set(VARIABLES)
-    (command,) = [block for block in blocks(section("## Attach it to a host"), "console") if "claude mcp add" in block]
-    assert shlex.split(command)[:4] == ["claude", "mcp", "add", "customerio-track"]
+def test_the_readme_shows_a_valid_configuration_of_a_host() -> None:
+    (configuration,) = (json.loads(block) for block in blocks(section("## Attach it to a host"), "json"))
+    server = configuration["mcpServers"]["customerio-track"]
+    assert Path(server["command"]).is_absolute()
+    assert set(server["env"]) <= set(VARIABLES)
 
 
-def test_the_readme_lists_every_reserved_key() -> None:
-    assert {key for key in RESERVED_KEYS if f"`{key}`" not in section("## Limits")} == set()
+def test_commands_in_the_readme_are_valid() -> None:
+    parser = command_line._parser()
+    lines = "\n".join(blocks(README, "console")).splitlines()
+    commands = [shlex.split(line)[1:] for line in lines if line.startswith("customerio-track-mcp ")]
+    commands += [shlex.split(text)[1:] for text in re.findall(r"`(customerio-track-mcp [^`]+)`", README)]
+    (hosts,) = re.findall(r"The hosts are (.+?);", README)
+    commands += [["install", host] for host in re.findall(r"`([\w-]+)`", hosts)]
+    assert len(commands) >= 10
+    for words in commands:
+        parser.parse_args(words)
+
+
+def test_the_tools_page_lists_every_reserved_key() -> None:
+    assert {key for key in RESERVED_KEYS if f"`{key}`" not in section("## Limits", TOOLS)} == set()
 
 
 async def test_the_examples_of_the_client_guide_run(
@@ -131,7 +163,7 @@ def test_the_client_guide_names_everything_public() -> None:
 
 
 def test_bounds_in_security_are_those_of_the_settings_and_modules() -> None:
-    table = section("## Bounds", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    table = section("## Bounds", DOCUMENTS["SECURITY.md"])
     rows = re.findall(r"^\| .+? \| ([\d .]+)\b[^|]* \| `([\w.]+)` \|$", table, re.MULTILINE)
     assert len(rows) == table.count("` |\n")
     variables = VARIABLES | HTTP_VARIABLES
@@ -145,18 +177,18 @@ def test_bounds_in_security_are_those_of_the_settings_and_modules() -> None:
 
 
 def test_the_readme_claims_the_cost_that_the_benchmarks_measure() -> None:
-    performance = (ROOT / "docs" / "performance.md").read_text(encoding="utf-8")
+    performance = DOCUMENTS["docs/performance.md"]
     pattern = r"^\| [^|]+, calls per second \| the SDK's no-op tool \| \*\*([\d.]+)\*\* \|"
     ratios = [float(ratio) for ratio in re.findall(pattern, performance, re.MULTILINE)]
     assert len(ratios) >= 10
     claim = f"{min(ratios):.2f} to {max(ratios):.2f} times as many calls per second as a no-op tool"
-    assert claim in " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert claim in " ".join(README.split())
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_links_point_to_existing_files_and_headings(name: str) -> None:
     document = ROOT / name
-    links = re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", DOCUMENTS[name])
     for link in links:
         path, _, heading = link.partition("#")
         target = (document.parent / path).resolve() if path else document
@@ -165,10 +197,24 @@ def test_links_point_to_existing_files_and_headings(name: str) -> None:
         assert not heading or heading in {re.sub(r"[^\w -]", "", text).lower().replace(" ", "-") for text in headings}
 
 
+def test_links_in_the_readme_of_the_package_are_absolute() -> None:
+    """A package index does not resolve relative ones. The build applies the same substitutions."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    text = README
+    for substitution in tools["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(substitution["pattern"], substitution["replacement"], text)
+    repository = f"{tools['customerio-track-mcp']['publish']['owner']}/customerio-track-mcp"
+    relative = re.findall(r"(!?)\[[^]]*\]\((?!https?:|#)([^)]+)\)", README)
+    assert {mark for mark, _ in relative} == {"", "!"}
+    for mark, path in relative:
+        place = "raw.githubusercontent.com/{}/v" if mark else "github.com/{}/blob/v"
+        assert f"](https://{place.format(repository)}$HFPR_VERSION/{path})" in text
+    assert re.findall(r"\]\((?!https://|#)", text) == []
+
+
 def test_documents_mention_only_known_variables() -> None:
     known = set(VARIABLES) | set(HTTP_VARIABLES) | {"CUSTOMERIO_ENV_FILE", "CUSTOMERIO_SECRETS_DIR", "CUSTOMERIO_"}
-    for name in (*DOCUMENTS, ".env.example"):
-        text = (ROOT / name).read_text(encoding="utf-8")
+    for name, text in (DOCUMENTS | {".env.example": ENV_EXAMPLE}).items():
         assert set(re.findall(r"\bCUSTOMERIO_[A-Z_]*", text)) <= known, name
 
 

@@ -10,7 +10,7 @@ from customerio_track_mcp.http.auth.static_tokens import StaticTokens, new_token
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
 from customerio_track_mcp.settings.server import Settings
-from tests.support.documents import DEPLOY, ENV_EXAMPLE, README, blocks, section
+from tests.support.documents import DEPLOY, DOCUMENTS, ENV_EXAMPLE, blocks
 
 PLACEHOLDER = "is a placeholder that was not replaced; pass the value itself"
 QUOTES = "is in quotes; remove them"
@@ -145,10 +145,11 @@ def test_random_keys_are_accepted() -> None:
 
 
 def test_the_placeholders_of_the_documents_are_rejected() -> None:
-    documented = re.findall(r'"CUSTOMERIO_(?:SITE_ID|API_KEY)": "([^"]+)"', README)
-    documented += re.findall(r"CUSTOMERIO_API_KEY=(\S+)", "".join(blocks(section("## Attach it to a host"), "console")))
-    documented += re.findall(r"--from-literal=(?:site-id|api-key)=(\S+)", DEPLOY)
-    assert len(documented) >= 6
+    documented = re.findall(r"--from-literal=(?:site-id|api-key)=(\S+)", DEPLOY)
+    for text in DOCUMENTS.values():
+        documented += re.findall(r'"CUSTOMERIO_(?:SITE_ID|API_KEY)": "([^"$]+)"', text)
+        documented += re.findall(r"\bCUSTOMERIO_API_KEY=(\S+)", "".join(blocks(text, "console")))
+    assert len(documented) >= 4
     assert [value for value in documented if not why_not_a_secret(value)] == []
     assert "CUSTOMERIO_API_KEY=\n" in ENV_EXAMPLE
 
