@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 PARALLEL := --numprocesses auto --dist loadfile
+# Containers often set this variable to 1; then each of the tests' many processes compiles the package again.
+WITH_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-fast test-lowest check lint check-types format bench fuzz dist clean FORCE
@@ -16,12 +18,12 @@ demo: .venv/runtime  ## load example data into the sandbox through the real serv
 
 test: .venv/dev  ## run all tests with coverage; ARGS goes to pytest
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
+	$(WITH_BYTECODE) $(BIN)/coverage run -m pytest $(PARALLEL) $(ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
 test-fast: .venv/dev  ## run the tests that start no subprocess; ARGS goes to pytest
-	$(BIN)/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
+	$(WITH_BYTECODE) $(BIN)/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
 
 # The lowest versions that pyproject.toml admits, of what the package needs itself. A version that the test tools cannot
 # use either is an error.
@@ -30,7 +32,7 @@ test-lowest: .venv/dev  ## run them with the lowest versions of all dependencies
 	$(BIN)/python -m uv pip compile --quiet --python $(BIN)/python --resolution lowest-direct --extra redis --extra otel --extra keyring \
 		--output-file .venv/lowest/constraints.txt pyproject.toml
 	$(BIN)/python -m uv pip install --quiet --python .venv/lowest --constraint .venv/lowest/constraints.txt --editable '.[dev]'
-	.venv/lowest/bin/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
+	$(WITH_BYTECODE) .venv/lowest/bin/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
 
 check: lint check-types  ## lint and check types
 

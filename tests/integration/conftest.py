@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -12,8 +14,36 @@ collect_ignore_glob = ["*.py"] if sys.platform == "win32" else []
 
 FOLDER = Path(__file__).parent
 
+WITHOUT_COVERAGE: Final = frozenset(
+    {
+        "test_arbitrary_messages",
+        "test_benchmarks",
+        "test_conformance",
+        "test_converters",
+        "test_fuzz",
+        "test_message_forms",
+        "test_missing_credentials",
+        "test_secrets",
+    }
+)
+"""Modules whose subprocesses run without coverage, which nearly doubles their CPU time.
+
+They repeat what is measured elsewhere, with many inputs, or are not about the package's own lines. Since nothing is
+counted for them, the report can show less than the tests run, never more.
+"""
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if FOLDER in item.path.parents:
             item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _coverage_of_subprocesses(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Start the subprocesses of some modules without coverage, which they find in these variables."""
+    with pytest.MonkeyPatch.context() as environment:
+        if request.path.stem in WITHOUT_COVERAGE:
+            environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+            environment.delenv("COVERAGE_PROCESS_START", raising=False)
+        yield

@@ -1,7 +1,11 @@
-"""Hypothesis strategies for JSON values and for the arguments of tool calls."""
+"""Hypothesis strategies for JSON values and for the arguments of tool calls.
+
+They are created once: Hypothesis spends more time on creating and validating a strategy than on drawing from it.
+"""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -29,6 +33,7 @@ LIKELY_WITH_SURROGATES: Final[tuple[Any, ...]] = (
 )  # fmt: skip
 
 
+@cache
 def texts(*, surrogates: bool) -> st.SearchStrategy[str]:
     """Return a strategy for text.
 
@@ -38,6 +43,7 @@ def texts(*, surrogates: bool) -> st.SearchStrategy[str]:
     return st.text(st.characters(exclude_categories=[] if surrogates else ["Cs"]))
 
 
+@cache
 def values(*, surrogates: bool) -> st.SearchStrategy[Any]:
     """Return a strategy for JSON values, NaN and infinities included; see `texts`."""
     text = texts(surrogates=surrogates)
@@ -47,10 +53,17 @@ def values(*, surrogates: bool) -> st.SearchStrategy[Any]:
     return likely | json
 
 
-@st.composite
-def calls(draw: st.DrawFn, *, surrogates: bool) -> Call:
-    """Draw a tool and arguments: known and unknown names, and values of every kind; see `texts`."""
-    tool = draw(st.sampled_from(sorted(PARAMETERS)))
+@cache
+def arguments_of(tool: str, *, surrogates: bool) -> st.SearchStrategy[dict[str, Any]]:
+    """Return a strategy for the arguments of a tool: known and unknown names, and values of every kind; see `texts`."""
     unknown = st.sampled_from(NAMES + SURROGATES if surrogates else NAMES) | texts(surrogates=surrogates)
     names = st.sampled_from(PARAMETERS[tool]) | unknown
-    return tool, draw(st.dictionaries(names, values(surrogates=surrogates), max_size=6))
+    return st.dictionaries(names, values(surrogates=surrogates), max_size=6)
+
+
+@cache
+def calls(*, surrogates: bool) -> st.SearchStrategy[Call]:
+    """Return a strategy for a tool and its arguments; see `arguments_of`."""
+    return st.one_of(
+        [st.tuples(st.just(tool), arguments_of(tool, surrogates=surrogates)) for tool in sorted(PARAMETERS)]
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any, Final
 
 from hypothesis import strategies as st
@@ -37,31 +38,38 @@ _MEMBERS: Final = ("jsonrpc", "id", "method", "params", "result", "error", "extr
 _VALUES: Final = values(surrogates=True)
 _TEXTS: Final = texts(surrogates=True)
 _OBJECTS: Final = st.dictionaries(st.sampled_from(_MEMBERS + NAMES + SURROGATES) | _TEXTS, _VALUES, max_size=5)
+_KINDS: Final = st.integers(0, 9)
+_BOOLEANS: Final = st.booleans()
+_CALLS: Final = calls(surrogates=True)
+_OTHER_IDS: Final = st.sampled_from(_IDS) | _VALUES
+_OTHER_METHODS: Final = st.sampled_from(_METHODS) | _TEXTS
+_OTHER_TOOLS: Final = st.sampled_from(NAMES + SURROGATES) | _VALUES
 
 
+@cache
 @st.composite
 def messages(draw: st.DrawFn, protocol: str) -> bytes:
     """Draw a message: a call, a changed call, any object, any JSON or any text."""
-    kind = draw(st.integers(0, 9))
+    kind = draw(_KINDS)
     if kind == 0:
         return draw(_TEXTS).encode(errors="surrogatepass").replace(b"\n", b"")
     if kind == 1:
         return json.dumps(draw(_VALUES)).encode()
     if kind == 2:
         return json.dumps(draw(_OBJECTS)).encode()
-    tool, arguments = draw(calls(surrogates=True))
+    tool, arguments = draw(_CALLS)
     params = {"name": tool, "arguments": arguments} | ({"_meta": META} if protocol == MODERN else {})
     request: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
     if kind == 3:
-        request["id"] = draw(st.sampled_from(_IDS) | _VALUES)
+        request["id"] = draw(_OTHER_IDS)
     elif kind == 4:
-        request["method"] = draw(st.sampled_from(_METHODS) | _TEXTS)
+        request["method"] = draw(_OTHER_METHODS)
     elif kind == 5:
-        params["name"] = draw(st.sampled_from(NAMES + SURROGATES) | _VALUES)
+        params["name"] = draw(_OTHER_TOOLS)
     elif kind == 6:
         params["arguments"] = draw(_VALUES)
     elif kind == 7:
-        (request if draw(st.booleans()) else params).update(draw(_OBJECTS))
+        (request if draw(_BOOLEANS) else params).update(draw(_OBJECTS))
     return json.dumps(request).encode()
 
 
