@@ -17,7 +17,6 @@ from typing import Final
 
 import httpx
 
-from customerio_track_mcp.track.body import UnreadableBodyError
 from customerio_track_mcp.track.errors import (
     InterceptedError,
     ProxyRefusedError,
@@ -32,6 +31,7 @@ from customerio_track_mcp.track.errors import (
 )
 from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.regions import region_of
+from customerio_track_mcp.track.response_body import UnreadableBodyError
 
 _INCOMPATIBLE_TLS: Final = re.compile(
     "WRONG_VERSION|PROTOCOL|HANDSHAKE_FAILURE|NO_SHARED_CIPHER|HTTP_REQUEST|HTTPS_PROXY_REQUEST"

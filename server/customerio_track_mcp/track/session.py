@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import httpx
 
-from customerio_track_mcp.track.body import UnreadableBodyError, read_body
 from customerio_track_mcp.track.credentials import Credentials
 from customerio_track_mcp.track.errors import MissingCredentialsError
 from customerio_track_mcp.track.operations import TrackRequest
+from customerio_track_mcp.track.response_body import UnreadableBodyError, read_body
 from customerio_track_mcp.track.responses import parse_response, parse_transport_error
 from customerio_track_mcp.track.retry_policy import RetryPolicy
 from customerio_track_mcp.track.transports.httpx_trace import SENDING

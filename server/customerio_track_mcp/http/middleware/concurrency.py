@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.http.callers import CallerKey, busy, caller_key
+from customerio_track_mcp.http.caller_limits import CallerKey, busy, caller_key
 
 
 class ConcurrencyLimitMiddleware:

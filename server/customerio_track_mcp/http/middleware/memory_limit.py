@@ -7,7 +7,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from customerio_track_mcp.http.callers import CallerKey, busy, caller_key
+from customerio_track_mcp.http.caller_limits import CallerKey, busy, caller_key
 from customerio_track_mcp.lenient_json import MAX_ELEMENTS
 
 _BYTES_PER_BODY_BYTE: Final = 10
