@@ -45,4 +45,3 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
 # Exec form, so that signals reach the process rather than a shell.
 ENTRYPOINT ["customerio-track-mcp"]
 CMD ["http", "--host", "0.0.0.0", "--port", "8000"]
-LABEL io.modelcontextprotocol.server.name="io.github.OWNER/customerio-track-mcp"

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from fuzz.messages import Message
 
 _MAX_TEXT_CHARACTERS: Final = 20_000
-_PROTOCOL_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602, -32020, -32021, -32022})
+_PROTOCOL_ERRORS: Final = frozenset({-32700, -32600, -32601, -32602, -32002, -32020, -32021, -32022})
 _BUG: Final = "this is a bug in the server"
 
 

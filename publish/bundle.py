@@ -74,6 +74,8 @@ def build_bundle(output: Path, wheel: Path | None = None) -> Path:
         BundleError: a tool is missing or fails, a dependency is not pinned, or it has no wheel for a platform.
     """
     pack = _pack_command()
+    if wheel is not None and not wheel.is_file():
+        raise BundleError(f"--wheel: {wheel} is not a file")
     names = read_names()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / names.project

@@ -25,7 +25,8 @@ _PRIVACY: Final = """\
 **Privacy.** This extension runs on your computer. It sends the arguments of tool calls, which can contain personal \
 data, to Customer.io's Track API in the region that you choose, and nothing to anybody else: no telemetry. With the \
 sandbox switched on, it sends nothing. The key is marked as sensitive, so that Claude Desktop hides it and stores it \
-securely. On the first start, Claude Desktop downloads the dependencies from the Python Package Index. What \
+securely. On the first start, Claude Desktop downloads the dependencies from the Python Package Index, and Python \
+itself from Astral, the maker of uv, if your computer has none that fits. What \
 Customer.io stores is subject to Customer.io's privacy policy."""
 _CUSTOMERIO_PRIVACY: Final = "https://customer.io/legal/privacy-policy"
 

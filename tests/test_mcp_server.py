@@ -49,6 +49,16 @@ async def test_lists_of_everything_are_advertised_without_subscriptions(mcp_clie
     assert (await mcp_client.list_resource_templates()).resource_templates == []
 
 
+@pytest.mark.parametrize("kind", ["tools", "prompts", "resources", "resource_templates"])
+async def test_a_list_has_one_page(mcp_client: Client, kind: str) -> None:
+    list_page = getattr(mcp_client, f"list_{kind}")
+    for first in (None, ""):
+        assert (await list_page(cursor=first)).next_cursor is None
+    with pytest.raises(MCPError, match="Invalid cursor: the list has one page") as error:
+        await list_page(cursor="2")
+    assert error.value.error.code == -32602
+
+
 async def test_everything_listed_has_a_title(mcp_client: Client) -> None:
     prompts = (await mcp_client.list_prompts()).prompts
     listed: list[Any] = [

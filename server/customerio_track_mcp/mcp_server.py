@@ -11,8 +11,8 @@ from __future__ import annotations
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any, Final, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, Literal, TypeVar
 
 import mcp_types as types
 from mcp.server import Server, ServerRequestContext
@@ -50,6 +50,9 @@ Create a customer before you send their events or add them to a segment.
 If a result has success false, `error` says what happened, whether anything was carried out, and what to do next."""
 
 _MAX_NAME_CHARACTERS: Final = 80
+
+T = TypeVar("T")
+ListHandler = Callable[[ServerRequestContext[Any], types.PaginatedRequestParams | None], Awaitable[T]]
 
 _FIXED_TTL_MS: Final = 3_600_000
 """For how long clients may keep a list that changes only with the server's version."""
@@ -102,17 +105,28 @@ def create_mcp_server(
     server = DescribedServer(
         instructions=f"{INSTRUCTIONS}\n{note}".strip(),
         cache_hints=_cache_hints(authenticates=authenticates),
-        on_list_tools=list_tools,
+        on_list_tools=_one_page(list_tools),
         on_call_tool=call_tool,
-        on_list_resources=resources.list,
-        on_list_resource_templates=resources.list_templates,
+        on_list_resources=_one_page(resources.list),
+        on_list_resource_templates=_one_page(resources.list_templates),
         on_read_resource=resources.read,
-        on_list_prompts=list_prompts,
+        on_list_prompts=_one_page(list_prompts),
         on_get_prompt=get_prompt,
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
     server.middleware[:] = [identify, RequestSpanMiddleware(TOOLS, PROMPTS, URIS), keep_arguments]
     return server
+
+
+def _one_page(handler: ListHandler[T]) -> ListHandler[T]:
+    """Return a handler of a list that rejects a cursor, as the MCP specification says: none was ever sent."""
+
+    async def first_page(context: ServerRequestContext[Any], params: types.PaginatedRequestParams | None) -> T:
+        if params is not None and params.cursor:  # some hosts send an empty one for the first page
+            raise MCPError(code=types.INVALID_PARAMS, message="Invalid cursor: the list has one page; omit it")
+        return await handler(context, params)
+
+    return first_page
 
 
 def _cache_hints(*, authenticates: bool) -> Mapping[CacheableMethod, CacheHint]:

@@ -7,10 +7,16 @@ import os
 import pytest
 
 from customerio_track_mcp.cli.options import HttpOptions, StdioOptions
-from customerio_track_mcp.cli.upstream import settings_upstream, with_sandbox_setting
+from customerio_track_mcp.cli.upstream import sandbox_upstream, settings_upstream, with_sandbox_setting
 from customerio_track_mcp.settings.base import SettingsError
 
-INVALID_FOR_A_WORKSPACE = [{}, {"API_KEY": "${KEY}"}, {"SITE_ID": "a:b"}, {"TRACK_URL": "nowhere"}]
+INVALID_FOR_A_WORKSPACE = [
+    {},
+    {"API_KEY": "${KEY}"},
+    {"SITE_ID": "a:b"},
+    {"TRACK_URL": "nowhere"},
+    {"REGION": "Europe"},
+]
 
 
 @pytest.mark.parametrize("others", INVALID_FOR_A_WORKSPACE)
@@ -27,6 +33,7 @@ def test_the_setting_does_what_the_option_does(
         host="h", port=1, workers=2, sandbox=chosen
     )
     assert with_sandbox_setting(StdioOptions(sandbox=True)).sandbox
+    assert sandbox_upstream("http://127.0.0.1:1").settings.missing_credentials == ""
 
 
 @pytest.mark.parametrize("value", ["maybe", "2", "${SANDBOX}"])

@@ -61,7 +61,7 @@ async def test_every_form_of_no_arguments_is_read_as_an_empty_object(
 async def test_arguments_that_are_not_an_object_are_reported_in_a_payload(
     sandbox: RunningSandbox, door: Door, version: str
 ) -> None:
-    expected = "arguments: must be a JSON object with the tool's parameters"
+    expected = "arguments: must be a JSON object with a member for each argument"
     forms = {
         "7": f"{expected}, not a number",
         "7.5": f"{expected}, not a number",

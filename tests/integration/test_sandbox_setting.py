@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 from mcp import Client
 
-from tests.support.process import environment, running, stdio_parameters, url_from_stderr
+from tests.support.process import environment, run, running, stdio_parameters, url_from_stderr
 
 SETTINGS = {"sandbox": "true", "api_key": "${user_config.api_key}", "site_id": ""}
 
@@ -27,3 +27,10 @@ async def test_http_with_workers() -> None:
         url = await anyio.to_thread.run_sync(url_from_stderr, process, "listening on")
         async with Client(url) as client:
             await check_that_a_sandbox_receives_a_call(client)
+
+
+def test_check_says_that_the_sandbox_is_used_instead_of_what_it_checked() -> None:
+    completed = run("check", env=environment(sandbox="true"))
+    assert completed.returncode == 1
+    assert completed.stdout.startswith("FAILED: CUSTOMERIO_API_KEY is not set")
+    assert "CUSTOMERIO_SANDBOX is true: a server with these settings calls a sandbox" in completed.stdout

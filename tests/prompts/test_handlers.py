@@ -145,6 +145,25 @@ async def test_invalid_arguments_are_a_protocol_error(
     assert problem in error
 
 
+async def test_a_call_for_a_segment_names_the_type_of_its_ids(mcp_client: Client) -> None:
+    """Without it, Customer.io ignores addresses silently."""
+    given = VALID["fill_segment"]
+    without = {name: value for name, value in given.items() if name != "id_type"}
+    for arguments, expected in (
+        (given | {"id_type": "email"}, '"email"'),
+        (given | {"id_type": "cio_id"}, '"cio_id"'),
+        (without, "as you found it"),
+    ):
+        text = await prompt_text(mcp_client, "fill_segment", arguments)
+        assert f'with `segment_id` "7" and `id_type` {expected}' in text
+
+
+async def test_a_sync_asks_for_changed_addresses(mcp_client: Client) -> None:
+    text = await prompt_text(mcp_client, "sync_customers", VALID["sync_customers"])
+    assert "whether an address has changed" in text
+    assert "dropped silently" in text
+
+
 async def test_every_problem_is_reported_at_once(mcp_client: Client) -> None:
     error = await prompt_error(mcp_client, "fill_segment", {"segment_id": "x", "id_type": "x", "\x1b": "x"})
     for start in ("\N{REPLACEMENT CHARACTER}: is not an argument", "segment_id: ", "people: is required", "id_type: "):

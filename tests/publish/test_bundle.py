@@ -36,6 +36,14 @@ def test_versions_that_do_not_follow_from_the_pins_are_reported(name: str, versi
     assert bundle.unpinned_packages([package], PINS) == ([] if is_pinned else [line])
 
 
+def test_missing_wheel_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bundle, "_pack_command", list)
+    assert bundle.main([str(tmp_path), "--wheel", str(tmp_path / "x.whl")]) == 1
+    assert capsys.readouterr().err.endswith("x.whl is not a file\n")
+
+
 def test_missing_packer_is_reported_with_the_command_that_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

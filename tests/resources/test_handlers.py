@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Final
 
 import pytest
 from mcp import Client, MCPError
@@ -12,6 +13,9 @@ from customerio_track_mcp.mcp_server import create_mcp_server
 from customerio_track_mcp.resources.guide import guide_text
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import TrackClient
+
+NOT_FOUND: Final = {"2025-11-25": -32002, "2026-07-28": -32602}
+"""The code for a resource that does not exist, by the version of the protocol."""
 
 
 @pytest.fixture(params=["legacy", "auto"])
@@ -46,7 +50,7 @@ async def test_every_listed_resource_can_be_read_with_its_type(mcp_client: Clien
 async def test_unknown_resource_is_a_protocol_error(mcp_client: Client, uri: str, shown: str) -> None:
     with pytest.raises(MCPError) as caught:
         await mcp_client.read_resource(uri)
-    assert caught.value.error.code == -32602
+    assert caught.value.error.code == NOT_FOUND[mcp_client.protocol_version]
     known = "the resources are customerio-track://guide, customerio-track://policy"
     assert caught.value.error.message == f"Unknown resource: {shown}; {known}"
     assert caught.value.error.data == {"uri": shown}

@@ -112,6 +112,8 @@ def check(options: NoOptions) -> int:
         verdict = anyio.run(check, settings)
         for line in verdict.lines:
             print_result(line)
+        if settings.sandbox:
+            print_result("CUSTOMERIO_SANDBOX is true: a server with these settings calls a sandbox, not the workspace.")
         return 0 if verdict.is_usable else 1
     finally:
         report_unknown_variables()

@@ -19,6 +19,7 @@ from customerio_track_mcp.instrumentation.logs import configure_logging
 from customerio_track_mcp.runtime import Upstream
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE, LogLevel, Settings
+from customerio_track_mcp.track import Region
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox
@@ -29,6 +30,9 @@ SANDBOX_PORT: Final = 8765
 _LOOPBACK: Final = "127.0.0.1"
 _SETTINGS_PREFIXES: Final = ("CUSTOMERIO_", "OTEL_")
 """OpenTelemetry's variables may contain the headers that authenticate its exporter."""
+
+_OF_WORKSPACE: Final = {"api_key": None, "site_id": None, "key_store": None, "track_url": None, "region": Region.US}
+"""Instead of the environment's settings that are not for the sandbox, so that they need not be valid."""
 
 _Options = TypeVar("_Options", bound=StdioOptions)
 
@@ -41,8 +45,7 @@ def with_sandbox_setting(options: _Options) -> _Options:
     if options.sandbox:
         return options
     try:
-        # The credentials and the URL are not for the sandbox, so they need not be valid.
-        settings = Settings.from_environment(api_key=None, site_id=None, track_url=None, key_store=None)
+        settings = Settings.from_environment(**_OF_WORKSPACE)
     except SettingsError:
         return options
     return replace(options, sandbox=settings.sandbox)
@@ -96,8 +99,8 @@ def sandbox_upstream(url: str) -> Upstream:
     """
     from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
-    # The credentials of the environment are not for the sandbox.
-    settings = Settings.from_environment(api_key=SANDBOX_API_KEY, site_id=SANDBOX_SITE_ID, track_url=None)
+    credentials = {"api_key": SANDBOX_API_KEY, "site_id": SANDBOX_SITE_ID}
+    settings = Settings.from_environment(**_OF_WORKSPACE | credentials)
     return Upstream(settings, url, f"This is a sandbox without real data: watch what arrives at {url}")
 
 

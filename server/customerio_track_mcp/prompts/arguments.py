@@ -60,7 +60,7 @@ def parse_arguments(arguments: Sequence[Argument], given: Mapping[str, object]) 
         if text:
             problems += argument.check(argument.name, text)
         elif argument.required:
-            problems.append(Problem(argument.name, f"is required: {argument.description}"))
+            problems.append(Problem(argument.name, f"is required: {argument.description.rstrip('.')}"))
     if problems:
         raise InvalidArgumentsError(problems)
     return values

@@ -18,7 +18,7 @@ _FILE: Final = (
 )
 _NO_INVENTION: Final = (
     "Take every value from the data. Do not invent, guess or repair an id or an address, and do not pass a "
-    "placeholder. List the rows that lack one."
+    "placeholder. Leave out the rows that lack one, and list them."
 )
 _CONFIRM: Final = (
     "Before the first call, show me how you read the data, the first three calls, and the number of calls. Wait for my "
@@ -50,6 +50,8 @@ def sync_customers(values: Values) -> str:
         f"call, names up to {limits.ATTRIBUTE_NAME_BYTES} bytes, values up to {limits.ATTRIBUTE_VALUE_BYTES} bytes.",
         f"Leave out reserved keys, unless I ask for one and the server allows it: {_names(RESERVED_ATTRIBUTES)}.",
         f"{_NO_INVENTION} If an id or an address occurs in two rows, ask me which row is right.",
+        "Ask me whether an address has changed since Customer.io got it. Such an update is dropped silently, unless "
+        "`customer_id` is `cio_` and the person's cio_id, or the workspace lets their id change it.",
         _CONFIRM,
         "Call `create_or_update_customer` once for each row.",
         _FAILURES,
@@ -89,7 +91,7 @@ def fill_segment(values: Values) -> str:
     kind = (
         f"All of the ids must be of the type `{id_type}`."
         if id_type
-        else f"Find out of which type the ids are: {_names(IdType)}. If there are two types, make one call for each."
+        else f"Find out of which type the ids are: {_names(IdType)}. Never mix two types in a call."
     )
     steps = [
         _FILE,
@@ -97,8 +99,9 @@ def fill_segment(values: Values) -> str:
         f"{_NO_INVENTION} Remove repeated ids.",
         f"Split the list into calls of at most {limits.SEGMENT_IDS_PER_CALL} ids.",
         _CONFIRM + " Nobody can be removed from a segment with these tools.",
-        f"Call `add_customers_to_segment` with `segment_id` {quote_line(values['segment_id'])}. The segment must exist "
-        "and must be a manual one.",
+        f"Call `add_customers_to_segment` with `segment_id` {quote_line(values['segment_id'])} and `id_type` "
+        f"{quote_line(id_type) if id_type else 'as you found it'}, which is `{IdType.ID}` if it is not passed. The "
+        "segment must exist and must be a manual one.",
         _FAILURES,
         _SUMMARY,
     ]

@@ -26,7 +26,7 @@ def guide_text() -> str:
 
 The tools write to one workspace through the Track API v1 and cannot read from it. Everything is checked before it is \
 sent, since the Track API answers 200 and drops what exceeds a limit. An invalid call sends nothing, and its `error` \
-lists every problem at once. customerio-track://policy says what this server allows.
+lists its problems together. customerio-track://policy says what this server allows.
 
 ## Tools
 
@@ -42,7 +42,7 @@ Bytes are bytes of UTF-8.
 | what | maximum |
 | --- | --- |
 | `customer_id`, and each of `customer_ids` | {limits.IDENTIFIER_BYTES} bytes |
-| `email`: exactly one address | {limits.EMAIL_BYTES} bytes |
+| `email`, and each of `customer_ids` with `id_type` `email` | {limits.EMAIL_BYTES} bytes |
 | attributes per call, with `email` and `created_at` | {limits.ATTRIBUTES_PER_CALL} |
 | an attribute's name | {limits.ATTRIBUTE_NAME_BYTES} bytes |
 | an attribute's value; other than text, its JSON | {limits.ATTRIBUTE_VALUE_BYTES} bytes |
@@ -51,7 +51,8 @@ Bytes are bytes of UTF-8.
 | `customer_ids` per call | {limits.SEGMENT_IDS_PER_CALL} |
 | `segment_id`, a whole number | {limits.SEGMENT_ID_MAX} |
 
-`event_type` is one of {_names(EventType)}; `id_type` is one of {_names(IdType)}. A time {NOT_SECONDS}.
+`event_type` is one of {_names(EventType)}; `id_type` is one of {_names(IdType)}. A time {NOT_SECONDS}; \
+`created_at` is between 2000 and one year ahead.
 
 ## Identity
 
@@ -65,7 +66,8 @@ workspace allows it.
 
 ## Reserved keys
 
-The server rejects these unless its operator has allowed them, in dot and bracket notation too. In `attributes`:
+The server rejects these unless its operator has allowed them, in dot and bracket notation or another case \
+too. In `attributes`:
 
 {_list(_reasons(RESERVED_ATTRIBUTES))}
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import mcp_types as types
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from customerio_track_mcp.instrumentation.calls import Caller, require_caller
 from customerio_track_mcp.resources.guide import guide_text
@@ -21,6 +22,8 @@ URIS: Final = (GUIDE_URI, POLICY_URI)
 
 _MIME_TYPE: Final = "text/markdown"
 _MAX_URI_CHARACTERS: Final = 80
+_RESOURCE_NOT_FOUND: Final = -32002
+"""The code of protocol 2025-11-25 (Resources, "Error Handling"). Protocol 2026-07-28 has no code of its own for it."""
 
 Render = Callable[[Caller], str]
 """Returns a resource's text for a caller."""
@@ -99,12 +102,13 @@ class ResourceHandlers:
         Raises:
             MCPError: the resource does not exist for this caller.
         """
-        del context
         visible = self._visible()
         if (resource := visible.get(params.uri)) is None:
             known = f"the resources are {', '.join(visible)}" if visible else "there are none for this caller"
             uri = shorten(params.uri, _MAX_URI_CHARACTERS)
-            raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown resource: {uri}; {known}", data={"uri": uri})
+            is_modern = context.protocol_version in MODERN_PROTOCOL_VERSIONS
+            code = types.INVALID_PARAMS if is_modern else _RESOURCE_NOT_FOUND
+            raise MCPError(code=code, message=f"Unknown resource: {uri}; {known}", data={"uri": uri})
         text = resource.render(require_caller())
         return types.ReadResourceResult(
             contents=[types.TextResourceContents(uri=params.uri, mime_type=_MIME_TYPE, text=text)]

@@ -73,7 +73,9 @@ def read_arguments(value: object) -> Mapping[str, object]:
     if isinstance(value, Mapping):
         return value
     kind = _KINDS.get(type(value), "another value")
-    raise InvalidArgumentsError([Problem(_PARAMETER, f"must be a JSON object with the tool's parameters, not {kind}")])
+    raise InvalidArgumentsError(
+        [Problem(_PARAMETER, f"must be a JSON object with a member for each argument, not {kind}")]
+    )
 
 
 def _parse(text: str) -> object:
@@ -84,7 +86,7 @@ def _parse(text: str) -> object:
     except TooManyElementsError:
         problem = f"contain more than {MAX_ELEMENTS} elements, which is the maximum; pass less in one call"
     except ValueError:
-        problem = "must be a JSON object with the tool's parameters; the string is not valid JSON"
+        problem = "must be a JSON object with a member for each argument; the string is not valid JSON"
     else:
         return parsed
     raise InvalidArgumentsError([Problem(_PARAMETER, problem)])
