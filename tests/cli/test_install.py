@@ -344,7 +344,7 @@ async def test_credentials_that_cannot_be_used_are_not_written(
     assert await run("install", "cursor") == 1
     shown = output()
     assert "FAILED: " in shown
-    assert f"{file_of('cursor')} was not changed: correct the credentials" in shown
+    assert f"{file_of('cursor')} was not changed: correct this and run the command again" in shown
     assert "4d5e6f" not in shown
     assert not file_of("cursor").exists()
 
@@ -475,3 +475,83 @@ def test_toml_of_codex_is_valid_for_every_parser() -> None:
     servers = tomllib.loads(file_of("codex").read_text(encoding="utf-8"))["mcp_servers"]
     assert servers[NAME]["env"] == {"CUSTOMERIO_LOG_LEVEL": "DEBUG"}
     assert shutil.which(servers[NAME]["command"])
+
+
+async def test_variables_for_the_server_do_not_move_the_file(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    use_workspace(monkeypatch, sandbox)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    path = file_of("vscode")
+    moved = tmp_path / "moved"
+    variables = [f"{name}={moved}" for name in ("HOME", "XDG_CONFIG_HOME", "APPDATA")]
+    assert await run("install", "vscode", *(word for variable in variables for word in ("--env", variable))) == 0
+    assert servers_in("vscode", path)[NAME]["env"]["HOME"] == str(moved)
+    assert not moved.exists()
+
+
+@pytest.mark.parametrize("variable", ["CUSTOMERIO_ENV_FILE", "CUSTOMERIO_SECRETS_DIR"])
+def test_a_relative_path_is_not_for_a_host(variable: str, output: Output) -> None:
+    Path("place").mkdir()
+    assert main(["install", "cursor", "--sandbox", "--env", f"{variable}=place"]) == 2
+    assert f"--env: {variable} is a relative path" in output()
+    assert not file_of("cursor").exists()
+
+
+@pytest.mark.parametrize("command", [["uninstall", "cursor", "--dry-run"], ["install", "cursor", "--sandbox"]])
+def test_arguments_of_a_program_that_runs_this_one_are_not_shown(command: list[str], output: Output) -> None:
+    args = ["run", "-i", "-e", f"CUSTOMERIO_API_KEY={SECRET}", "ghcr.io/x/customerio-track-mcp"]
+    write_file("cursor", json.dumps({"mcpServers": {NAME: {"command": "docker", "args": args}}}, indent=2).encode())
+    assert main(command) == 0
+    shown = output()
+    assert '-      "command": "docker"' in shown
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize(
+    ("host", "content"),
+    [
+        ("codex", f'[mcp_servers.x]\na = """\n{SECRET}\n"""\n# TOKEN={SECRET}\n'),
+        ("cursor", f'{{\n  "a": "\u2028{SECRET}" // {SECRET}\n  /*\n   {SECRET} */\n}}\n'),
+    ],
+)
+def test_comments_and_long_strings_are_not_shown(host: str, content: str, output: Output) -> None:
+    write_file(host, content.encode())
+    assert main(["install", host, "--sandbox", "--dry-run"]) == 0
+    shown = output()
+    assert "********" in shown
+    assert SECRET not in shown
+
+
+@pytest.mark.parametrize("name", ["Customer.io", "customerio_track", 'my "server"', "ж [a] # b"])
+@pytest.mark.parametrize("host", ["cursor", "codex"])
+def test_an_entry_of_any_name_can_be_removed(host: str, name: str, output: Output) -> None:
+    host_format, key = HOSTS[host].format, HOSTS[host].servers_key
+    path = write_file(host, host_format.put("", (key, name), {"command": "customerio-track-mcp"}).encode())
+    assert main(["uninstall", host]) == 0
+    assert f"These run this program: {name}." in output()
+    assert main(["uninstall", host, "--name", name]) == 0
+    assert not path.exists()
+
+
+def test_names_and_commands_of_others_do_not_control_the_terminal(output: Output) -> None:
+    entry = {"command": "/x\x1b[31m/customerio-track-mcp", "args": []}
+    tree = {"mcpServers": {"\x1b]0;title\x07\nfound\u202e": entry}}
+    Path(".mcp.json").write_text(json.dumps(tree), encoding="utf-8")
+    assert main(["install", "--list"]) == 0
+    lines = output().splitlines()
+    assert len(lines) == len(HOSTS) + 1
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("option", ["--print", "--list"])
+def test_dry_run_does_not_ask_for_a_key(option: str, output: Output) -> None:
+    assert main(["install", option, "--key-store", "--dry-run"]) == 0
+    assert "OK: " not in output()
+
+
+def test_dry_run_does_not_delete_a_key(output: Output) -> None:
+    assert main(["uninstall", "cursor", "--delete-key", "--dry-run"]) == 0
+    shown = output()
+    assert "nothing was changed" in shown
+    assert "The key" not in shown

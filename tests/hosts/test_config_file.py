@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -31,21 +30,6 @@ def existing(path: Path) -> Path:
     path.parent.mkdir()
     path.write_bytes(b"{}\r\n")
     return path
-
-
-@pytest.fixture
-def unprivileged(tmp_path: Path) -> Iterator[None]:
-    """Lose the permissions of root, who may write everything."""
-    if os.name != "posix" or os.geteuid() != 0:
-        yield
-        return
-    for folder in [tmp_path, *tmp_path.parents]:
-        if not folder.stat().st_mode & 0o001:
-            folder.chmod(mode_of(folder) | 0o011)
-    os.chown(tmp_path, NOBODY, NOBODY)
-    os.seteuid(NOBODY)
-    yield
-    os.seteuid(0)
 
 
 def test_a_missing_file_is_created_with_its_folder(path: Path) -> None:
@@ -105,6 +89,16 @@ def test_owner_stays(existing: Path) -> None:
     backup = ConfigFile.read(existing).write("1", private=True)
     assert backup is not None
     assert [(file.stat().st_uid, file.stat().st_gid) for file in (existing, backup)] == [(NOBODY, NOBODY)] * 2
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can give files to others")
+def test_what_is_created_in_a_user_s_folder_belongs_to_the_user(tmp_path: Path) -> None:
+    """As with `sudo`, which may keep HOME: the host could not write a folder of root."""
+    os.chown(tmp_path, NOBODY, NOBODY)
+    path = tmp_path / "a" / "b" / "config.json"
+    ConfigFile.read(path).write("1", private=True)
+    assert {found.stat().st_uid for found in [path, *path.parents[:3]]} == {NOBODY}
+    assert mode_of(path) == 0o600
 
 
 @pytest.mark.parametrize("change", ["content", "deleted", "created"])
@@ -202,4 +196,22 @@ def test_restoring_a_backup_deletes_it(existing: Path) -> None:
     assert backup is not None
     ConfigFile.read(existing).restore(backup)
     assert existing.read_bytes() == b"{}\r\n"
+    assert list(existing.parent.iterdir()) == [existing]
+
+
+@POSIX
+def test_nothing_incomplete_stays_if_there_is_no_space(existing: Path) -> None:
+    resource = pytest.importorskip("resource")
+    existing.write_bytes(b"x" * 2000)
+    file = ConfigFile.read(existing)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(ConfigFileError, match="cannot be written: File too large"):
+            file.write("{}", private=False)  # it fits, and its backup does not
+        with pytest.raises(ConfigFileError, match="cannot be written: File too large"):
+            file.write("y" * 2000, private=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert existing.read_bytes() == b"x" * 2000
     assert list(existing.parent.iterdir()) == [existing]

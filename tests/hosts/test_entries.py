@@ -57,9 +57,14 @@ def test_an_entry_does_not_show_its_values() -> None:
     [
         ('"KEY": "secret"', '"KEY": "********"'),
         ('{"a":{"KEY":"secret \\" more"},"b":"public"}', '{"a":{"KEY":"********"},"b":"public"}'),
-        ('args = ["-k", "secret", "public"] # "secret"', 'args = ["********", "********", "public"] # "********"'),
+        ('args = ["-k", "secret", "public"] # a secret', 'args = ["********", "********", "public"] # ********'),
         ("KEY = 'secret'", "KEY = '********'"),
-        ('// "KEY": "secret', '// "KEY": "********"'),
+        ('// "KEY": "secret', "// ********"),
+        (
+            '{"a": "https://secret" /* secret */, "b": "#secret"} // don\'t',
+            '{"a": "********" /* *********/, "b": "********"} // ********',
+        ),
+        ('"a\u2028secret"', '"********"'),
         ('"secret"', '"********"'),
         ('"C:\\\\a"', '"C:\\\\a"'),
     ],
@@ -67,3 +72,24 @@ def test_an_entry_does_not_show_its_values() -> None:
 def test_every_string_that_is_not_known_to_be_public_is_masked(line: str, expected: str) -> None:
     shown = masked_diff("f", f"{line}\n", f"{line}\nnew = 1\n", {"public", "C:\\a"})
     assert shown[3:] == [f" {expected}", "+new = 1"]
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("opening", "closing", "shown"),
+    [
+        ('a = """', '"""', ['a = """', "********", "********", '"""']),
+        ("a = '''", "'''", ["a = '''", "********", "********", "'''"]),
+        ("/*", "*/", ["/* ", "********", "********", "*/"]),
+    ],
+)
+def test_every_line_of_a_string_or_comment_is_masked(
+    opening: str, closing: str, shown: list[str], line_end: str
+) -> None:
+    lines = [opening, "a secret", 'the "secret"', closing]
+    before = line_end.join([*lines, ""])
+    # The first line changes, so that each of the others is shown as context, or as removed.
+    added = masked_diff("f", before, f"{before}new = 1{line_end}", set())
+    removed = masked_diff("f", f"x = 1{line_end}{before}", f"x = 1{line_end}", set())
+    assert added[3:] == [*(f" {line}" for line in shown[2:]), "+new = 1"]
+    assert removed[3:] == [" x = 1", *(f"-{line}" for line in shown)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, get_args
@@ -89,3 +90,46 @@ def test_a_host_is_found_by_its_folder(host: str, tmp_path: Path, monkeypatch: p
     assert not HOSTS[host].is_installed(machine)
     (tmp_path / (".claude" if host == "claude-code" else str(Path(PLACES[host]["linux"]).parent))).mkdir(parents=True)
     assert HOSTS[host].is_installed(machine)
+
+
+@pytest.mark.parametrize(
+    ("host", "variable"),
+    [
+        ("claude-desktop", "XDG_CONFIG_HOME"),
+        ("claude-code", "CLAUDE_CONFIG_DIR"),
+        ("gemini-cli", "GEMINI_CLI_HOME"),
+        ("codex", "CODEX_HOME"),
+    ],
+)
+@pytest.mark.parametrize("folder", ["moved", "./moved", "~/moved", "~nobody-of-this-name/moved"])
+def test_a_relative_folder_is_refused(host: str, variable: str, folder: str, tmp_path: Path) -> None:
+    machine = Machine("linux", tmp_path, {variable: folder})
+    with pytest.raises(ConfigFileError, match=f"^{variable} is a relative path"):
+        HOSTS[host].user_file(machine)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not read HOME")
+@pytest.mark.parametrize("home", ["", "relative"])
+def test_an_empty_or_relative_home_is_refused(home: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", home)
+    with pytest.raises(ConfigFileError, match="set HOME"):
+        Machine.this()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no file modes")
+@pytest.mark.usefixtures("unprivileged")
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_folder_that_cannot_be_read_is_not_an_error(
+    host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    home = tmp_path / "home"
+    folder = (home / PLACES[host]["linux"]).parent
+    folder.mkdir(parents=True)
+    machine = Machine("linux", home, {})
+    for closed in {folder, folder.parent}:
+        closed.chmod(0)
+        try:
+            HOSTS[host].is_installed(machine)
+        finally:
+            closed.chmod(0o700)

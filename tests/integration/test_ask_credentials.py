@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -94,3 +96,35 @@ def test_the_end_of_input_ends_it() -> None:
         person.wait_for("CUSTOMERIO_API_KEY is not set: nothing was entered")
         assert person.finish() == (2, "")
     assert "Traceback" not in person.screen
+
+
+INSTALL = """
+import sys
+sys.argv[1:] = ["install", "cursor"]
+from customerio_track_mcp.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("stop", "status"),
+    [
+        (lambda person: person.press(b"\x03"), 130),
+        (lambda person: person.process.send_signal(signal.SIGTERM), 143),
+        (lambda person: person.process.send_signal(signal.SIGHUP), 129),
+    ],
+    ids=["Ctrl+C", "SIGTERM", "SIGHUP"],
+)
+def test_the_terminal_is_restored_if_the_command_is_stopped(
+    stop: Callable[[Terminal], None], status: int, tmp_path: Path
+) -> None:
+    with terminal(INSTALL, environment(site_id="site") | {"HOME": str(tmp_path)}) as person:
+        person.wait_for(API_KEY)
+        assert not person.echoes
+        stop(person)
+        person.process.wait(timeout=60)
+        assert person.echoes
+        ended, output = person.finish()
+    assert (ended, output) == (status, "")
+    assert "Traceback" not in person.screen
+    assert not list(tmp_path.iterdir())

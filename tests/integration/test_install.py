@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -100,9 +101,14 @@ async def test_a_person_keeps_the_key_in_the_key_store_and_a_client_calls(
         }
         assert (await call(parameters))["success"]
 
+        assert main(["install", "codex", "--sandbox", "--env", f"CUSTOMERIO_KEY_STORE={NAME}"]) == 0
         capsys.readouterr()
         assert main(["uninstall", "cursor"]) == 0
         assert f"The key is still in this system's key store, as {NAME}" in capsys.readouterr().out
+        assert main(["uninstall", "cursor", "--delete-key"]) == 1
+        assert f"the entry {NAME} in {file_of('codex')} uses it" in capsys.readouterr().err
+        assert main(["uninstall", "codex"]) == 0
+        capsys.readouterr()
         for state in ("was deleted from", "is not in"):
             assert main(["uninstall", "cursor", "--delete-key"]) == 0
             assert f"The key {NAME} {state} the Secret Service" in capsys.readouterr().out
@@ -144,7 +150,9 @@ def test_the_host_s_own_command_adds_the_entry(
     file = write_file("claude-code", EXAMPLES["claude-code"])
     arguments = ["install", "claude-code", "--sandbox", "--env", "CUSTOMERIO_LOG_LEVEL=DEBUG"]
     assert main([*arguments, "--dry-run"]) == 0
-    command = f"{path} mcp add --scope user {NAME} -e CUSTOMERIO_LOG_LEVEL=DEBUG -- {program} --sandbox"
+    command = (
+        f"{shlex.quote(str(path))} mcp add --scope user {NAME} -e CUSTOMERIO_LOG_LEVEL=DEBUG -- {program} --sandbox"
+    )
     assert f"this would run: {command}\n" in capsys.readouterr().err
     assert file.read_bytes() == EXAMPLES["claude-code"]
     assert main(arguments) == 0
@@ -190,6 +198,50 @@ def test_a_file_that_a_failed_command_has_changed_is_not_edited(
     assert f"whose backup is {backup}" in capsys.readouterr().err
     assert backup.read_bytes() == EXAMPLES["claude-code"]
     assert (home / ".claude.json").read_bytes() == b"{\n"
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_command_that_removes_other_servers_is_reported(
+    status: int, home: Path, claude: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claude(f"""echo '{{"mcpServers": {{}}}}' > "$HOME/.claude.json"; exit {status}""")
+    write_file("claude-code", EXAMPLES["claude-code"])
+    assert main(["install", "claude-code", "--sandbox"]) == 1
+    (backup,) = home.glob(".claude.json.*")
+    assert f"whose backup is {backup}" in capsys.readouterr().err
+    assert backup.read_bytes() == EXAMPLES["claude-code"]
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "problem"), [("{}", 0, "; editing {} instead"), ("{", 1, "; it has created {}: correct")]
+)
+def test_a_failed_command_that_creates_the_file(
+    text: str, status: int, problem: str, claude: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claude(f"""printf '{text}' > "$HOME/.claude.json"; exit 1""")
+    assert main(["install", "claude-code", "--sandbox"]) == status
+    assert problem.format(file_of("claude-code")) in capsys.readouterr().err
+
+
+def test_a_command_runs_nothing_of_the_working_directory(
+    home: Path, claude: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = claude('echo "$PATH" > "$HOME/path"; pwd > "$HOME/folder"').parent
+    claude_script = folder / "claude"
+    claude_script.write_text(claude_script.read_text(encoding="utf-8").replace("PATH=", "UNUSED="), encoding="utf-8")
+    monkeypatch.setenv("PATH", os.pathsep.join([".", "", "bin", str(folder)]))
+    assert main(["install", "claude-code", "--sandbox"]) == 0
+    assert (home / "path").read_text(encoding="utf-8").strip() == str(folder)
+    assert (home / "folder").read_text(encoding="utf-8").strip() == str(home)
+
+
+def test_a_background_process_of_a_command_is_not_waited_for(
+    claude: Program, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claude('(sleep 120; echo late) & echo $! > "$HOME/background"; exit 3')
+    assert main(["install", "claude-code", "--sandbox"]) == 0
+    os.kill(int((file_of("claude-code").parent / "background").read_text(encoding="utf-8")), signal.SIGKILL)
+    assert "claude failed with status 3" in capsys.readouterr().err
 
 
 def test_a_secret_is_never_an_argument(

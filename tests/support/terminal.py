@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -33,6 +34,11 @@ class Terminal:
             assert select.select([self._descriptor], [], [], 60)[0], self.screen
             assert self._read(), self.screen
         self._seen = self.screen.index(text, self._seen) + len(text)
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed."""
+        return bool(termios.tcgetattr(self._descriptor)[3] & termios.ECHO)
 
     def enter(self, line: str | bytes) -> None:
         """Type a line."""

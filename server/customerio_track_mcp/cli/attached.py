@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from customerio_track_mcp.cli.host_configuration import HostConfiguration, working_directory
 from customerio_track_mcp.cli.output import print_result
@@ -13,6 +13,10 @@ from customerio_track_mcp.hosts.catalog import HOSTS, Host
 from customerio_track_mcp.hosts.entries import runs_this_program, uses_sandbox
 from customerio_track_mcp.hosts.errors import HostError
 from customerio_track_mcp.hosts.locations import Machine
+from customerio_track_mcp.track import shorten
+
+MAX_CHARACTERS: Final = 200
+"""Of a name or a command in a host's file, when it is printed."""
 
 
 def list_hosts() -> int:
@@ -22,7 +26,7 @@ def list_hosts() -> int:
     for host in HOSTS.values():
         try:
             state = "found" if host.is_installed(machine) else "not found"
-            lines = [line for path in _files(host, machine) for line in _lines(host, path)]
+            lines = [line for path in files(host, machine) for line in _lines(host, path)]
         except HostError as error:
             state, lines = "found", [str(error)]
         print_result(f"{host.name:{width}}  {state}")
@@ -31,7 +35,12 @@ def list_hosts() -> int:
     return 0
 
 
-def _files(host: Host, machine: Machine) -> Iterator[Path]:
+def files(host: Host, machine: Machine) -> Iterator[Path]:
+    """Yield the files of a host: the user's, and that of the project in the working directory.
+
+    Raises:
+        HostError: the place of one is not known.
+    """
     yield host.user_file(machine)
     if host.project_file is not None and (path := working_directory() / host.project_file) != host.user_file(machine):
         yield path
@@ -46,12 +55,13 @@ def _lines(host: Host, path: Path) -> Iterator[str]:
     for name, entry in configuration.servers.items():
         if runs_this_program(entry):
             where = "sandbox" if uses_sandbox(entry) else "workspace"
-            yield f"{name}: {where}, in {path}{_problem(entry)}"
+            yield f"{shorten(name, MAX_CHARACTERS)}: {where}, in {path}{_problem(entry)}"
 
 
 def _problem(entry: Mapping[str, Any]) -> str:
     command = str(entry.get("command"))
     if shutil.which(command) is not None:
         return ""
-    name = command if Path(command).is_absolute() else f"{command} (on PATH)"
+    shown = shorten(command, MAX_CHARACTERS)
+    name = shown if Path(command).is_absolute() else f"{shown} (on PATH)"
     return f"; the command {name} does not exist: run install again"

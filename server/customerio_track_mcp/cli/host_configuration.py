@@ -12,7 +12,7 @@ from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.hosts.catalog import HOSTS, Host
 from customerio_track_mcp.hosts.config_file import ConfigFile
 from customerio_track_mcp.hosts.diff import masked_diff
-from customerio_track_mcp.hosts.entries import runs_this_program
+from customerio_track_mcp.hosts.entries import SANDBOX, runs_this_program, uses_sandbox
 from customerio_track_mcp.hosts.errors import ConfigSyntaxError, HostError
 from customerio_track_mcp.hosts.formats import Path as KeyPath
 from customerio_track_mcp.hosts.locations import Machine
@@ -68,6 +68,14 @@ class HostConfiguration:
             raise HostError(f"{path}: {error}. Correct it, and run the command again; it was not changed") from None
         return configuration
 
+    def read_again(self) -> HostConfiguration:
+        """Return the configuration as it is now.
+
+        Raises:
+            HostError: the file cannot be read or changed.
+        """
+        return self.read(self.host, self.file.path, self.name)
+
     @property
     def key_path(self) -> KeyPath:
         """The keys that lead to the entry."""
@@ -78,6 +86,11 @@ class HostConfiguration:
         """All entries, by their names."""
         servers = self.tree.get(self.host.servers_key, {})
         return servers if isinstance(servers, Mapping) else {}
+
+    @property
+    def others(self) -> Mapping[str, Any]:
+        """The entries of other names."""
+        return {name: entry for name, entry in self.servers.items() if name != self.name}
 
     @property
     def entry(self) -> Any:
@@ -121,12 +134,9 @@ def strings_of(entry: object, names: Collection[str]) -> set[str]:
         return set()
     env = entry.get("env")
     values = [value for name, value in env.items() if name in names] if isinstance(env, Mapping) else []
-    words = entry.get("args")
-    return {
-        word
-        for word in [entry.get("type"), entry.get("command"), *(words if isinstance(words, list) else []), *values]
-        if isinstance(word, str)
-    }
+    # Arguments of another program that runs this one, such as `docker run -e NAME=VALUE`, may contain a key.
+    words = [word for word in (SANDBOX,) if uses_sandbox(entry)]
+    return {word for word in [entry.get("type"), entry.get("command"), *words, *values] if isinstance(word, str)}
 
 
 def run_reporting_host_errors(run: Callable[[], int]) -> int:

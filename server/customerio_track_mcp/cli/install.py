@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from typing import Any, Final
 
 from customerio_track_mcp.cli.attached import list_hosts
-from customerio_track_mcp.cli.host_configuration import HostConfiguration, run_reporting_host_errors, strings_of
+from customerio_track_mcp.cli.host_configuration import (
+    HostConfiguration,
+    run_reporting_host_errors,
+    strings_of,
+    working_directory,
+)
 from customerio_track_mcp.cli.options import InstallOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.server_environment import (
@@ -21,8 +27,7 @@ from customerio_track_mcp.cli.server_environment import (
 )
 from customerio_track_mcp.cli.upstream import environment_without_settings
 from customerio_track_mcp.hosts.catalog import MCP_SERVERS, generic_fields
-from customerio_track_mcp.hosts.config_file import ConfigFile
-from customerio_track_mcp.hosts.entries import Entry, is_same, with_settings_of_host
+from customerio_track_mcp.hosts.entries import SANDBOX, Entry, is_same, with_settings_of_host
 from customerio_track_mcp.hosts.errors import HostError, OwnCommandError
 from customerio_track_mcp.hosts.locations import Machine
 from customerio_track_mcp.hosts.own_commands import command_line, run
@@ -30,7 +35,6 @@ from customerio_track_mcp.hosts.program import installed_program
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE
 
-_SANDBOX: Final = "--sandbox"
 _QUESTION: Final = "What can you do in Customer.io?"
 _SANDBOX_QUESTION: Final = "Add the customer ann@example.com with the plan pro to Customer.io."
 _PLACEHOLDER: Final = "<{}>"
@@ -55,12 +59,12 @@ def _attach(options: InstallOptions) -> int:
         environment = _environment(options)
     except CheckFailedError:
         print_status(
-            f"{configuration.file.path} was not changed: correct the credentials and run the command again, or use "
-            f"{_SANDBOX}"
+            f"{configuration.file.path} was not changed: correct this and run the command again, or use {SANDBOX}"
         )
         return 1
-    # Hosts write their files too, and a person may have taken a while to enter the key.
-    configuration = HostConfiguration.open(options)
+    # Hosts write their files too, and a person may have taken a while to enter the key. The place stays: variables for
+    # the server, such as HOME, are set in this process by now.
+    configuration = configuration.read_again()
     entry = _entry(program, options, environment)
     if options.project and entry.contains_secret:
         raise SettingsError(
@@ -92,7 +96,7 @@ def _environment(options: InstallOptions) -> ServerEnvironment:
 
 
 def _entry(program: str, options: InstallOptions, environment: ServerEnvironment) -> Entry:
-    args = [_SANDBOX] if options.sandbox else []
+    args = [SANDBOX] if options.sandbox else []
     return Entry(program, args, environment.variables, environment.secrets)
 
 
@@ -106,7 +110,7 @@ def _show(configuration: HostConfiguration, fields: Mapping[str, Any], entry: En
         return 0
     command = _own_command(configuration, entry, options)
     if command is not None:
-        print_status(f"this would run: {' '.join(command)}")
+        print_status(f"this would run: {shlex.join(command)}")
     configuration.print_diff(configuration.with_entry(fields), _shown(configuration, fields, entry))
     print_status("nothing was changed")
     return 0
@@ -136,22 +140,34 @@ def _added_by_host(
         return False
     file = configuration.file
     backup = file.back_up()
+    problem = f"{command[0]} did not add the entry as expected"
+    failed = False
     try:
-        run(command, environment_without_settings())
+        run(command, environment_without_settings(), working_directory() if options.project else Machine.this().home)
     except OwnCommandError as error:
-        if ConfigFile.read(file.path).content != file.content:
-            raise HostError(f"{error}; it has changed {file.path}, whose backup is {backup}") from None
-        print_status(f"{error}; editing {file.path} instead")
-        return False
-    now = HostConfiguration.read(configuration.host, file.path, configuration.name)
-    if not is_same(now.entry, fields):
-        print_status(f"{command[0]} did not add the entry as expected; editing {file.path} instead")
+        problem, failed = str(error), True
+    now = _unbroken(configuration)
+    if now is None:
+        if backup is None:
+            raise HostError(f"{problem}; it has created {file.path}: correct or delete it")
+        raise HostError(f"{problem}; it has changed {file.path}, whose backup is {backup}")
+    if failed or not is_same(now.entry, fields):
+        print_status(f"{problem}; editing {file.path} instead")
         _write(now, fields, entry)
         return True
     print_result(f"{configuration.name} was added to {file.path} by {command[0]}")
     if backup is not None:
         print_result(f"The former file is {backup}")
     return True
+
+
+def _unbroken(before: HostConfiguration) -> HostConfiguration | None:
+    """Return the configuration as it is now; None if it is broken, or the other entries are not what they were."""
+    try:
+        now = before.read_again()
+    except HostError:
+        return None
+    return now if now.others == before.others else None
 
 
 def _write(configuration: HostConfiguration, fields: Mapping[str, Any], entry: Entry) -> None:
@@ -174,7 +190,7 @@ def _print(options: InstallOptions) -> int:
     environment: ServerEnvironment
     if options.sandbox:
         environment = sandbox_environment(options.env)
-    elif options.key_store:
+    elif options.key_store and not options.dry_run:
         try:
             environment = workspace_environment(options)
         except CheckFailedError:

@@ -197,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     for attaching in (install, uninstall):
         attaching.add_argument(
             "--name",
-            type=_entry_name,
+            type=_entry_name if attaching is install else str,  # others may have named the entry
             default="customerio-track",
             help="name of the entry in the host's configuration (default: %(default)s)",
         )

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 import anyio
@@ -29,7 +30,8 @@ _SITE_ID: Final = Settings.variable("site_id")
 _REGION: Final = Settings.variable("region")
 _TRACK_URL: Final = Settings.variable("track_url")
 _KEY_STORE: Final = Settings.variable("key_store")
-_ELSEWHERE: Final = frozenset({ENV_FILE_VARIABLE, SECRETS_DIR_VARIABLE, _KEY_STORE})
+_PATHS: Final = frozenset({ENV_FILE_VARIABLE, SECRETS_DIR_VARIABLE})
+_ELSEWHERE: Final = _PATHS | {_KEY_STORE}
 """Variables that say where the credentials are, so that they need not be in the host's configuration."""
 
 _SETTINGS: Final = {Settings.variable(name): name for name in Settings.model_fields}
@@ -150,6 +152,10 @@ def _validated(pairs: Sequence[tuple[str, str | None]]) -> dict[str, str]:
             variables[name] = os.environ[name] if value is None else value
             if not variables[name].isprintable():
                 problems.append(f"--env: {name} contains characters that are not printable")
+            if name in _PATHS and not Path(variables[name]).is_absolute():
+                problems.append(
+                    f"--env: {name} is a relative path, and hosts start the server in any folder; pass an absolute one"
+                )
     if problems:
         raise SettingsError(problems)
     _require_valid(variables)
@@ -227,5 +233,8 @@ def _has_terminal() -> bool:
 def _agrees(question: str) -> bool:
     sys.stderr.write(question)
     sys.stderr.flush()
-    line = sys.stdin.readline()
+    try:
+        line = sys.stdin.readline()
+    except UnicodeDecodeError:
+        line = "no"
     return bool(line) and line.strip().lower() in ("", "y", "yes")

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from customerio_track_mcp.cli.attached import MAX_CHARACTERS, files
 from customerio_track_mcp.cli.host_configuration import HostConfiguration, run_reporting_host_errors, strings_of
 from customerio_track_mcp.cli.options import UninstallOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.server_environment import KEY_STORE_TIMEOUT, PUBLIC_VARIABLES
+from customerio_track_mcp.hosts.catalog import HOSTS
 from customerio_track_mcp.hosts.entries import runs_this_program
 from customerio_track_mcp.hosts.errors import EntryError, HostError
+from customerio_track_mcp.hosts.locations import Machine
 from customerio_track_mcp.settings.key_store import KeyStore, KeyStoreError
 from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.track import shorten
 
 _KEY_STORE: Final = Settings.variable("key_store")
 
@@ -29,7 +34,9 @@ def _detach(options: UninstallOptions) -> int:
     if entry is None:
         print_result(f"{file.path} contains no entry {configuration.name}: no change")
         _print_others(configuration)
-        if options.delete_key:
+        if options.dry_run:
+            print_status("nothing was changed")
+        elif options.delete_key:
             _delete_key(options.name)
         return 0
     if not runs_this_program(entry):
@@ -84,15 +91,14 @@ def _original(configuration: HostConfiguration) -> Path | None:
 
 
 def _print_others(configuration: HostConfiguration) -> None:
-    names = [name for name, entry in configuration.servers.items() if runs_this_program(entry)]
+    names = [shorten(name, MAX_CHARACTERS) for name, entry in configuration.servers.items() if runs_this_program(entry)]
     if names:
         print_result(f"These run this program: {', '.join(names)}. Pass one as --name to remove it.")
 
 
 def _forget_key(entry: Mapping[str, Any], *, delete: bool) -> None:
-    env = entry.get("env")
-    name = env.get(_KEY_STORE) if isinstance(env, Mapping) else None
-    if not isinstance(name, str):
+    name = _key_of(entry)
+    if name is None:
         return
     if not delete:
         print_result(f"The key is still in this system's key store, as {name}; --delete-key deletes it too")
@@ -100,7 +106,30 @@ def _forget_key(entry: Mapping[str, Any], *, delete: bool) -> None:
     _delete_key(name)
 
 
+def _user_of_key(name: str) -> tuple[str, Path] | None:
+    """Return the name and the file of an entry that uses a key of the key store; None if no host has one."""
+    machine = Machine.this()
+    for host in HOSTS.values():
+        with suppress(HostError):
+            for path in files(host, machine):
+                for entry_name, entry in HostConfiguration.read(host, path, "").servers.items():
+                    if _key_of(entry) == name:
+                        return shorten(entry_name, MAX_CHARACTERS), path
+    return None
+
+
+def _key_of(entry: object) -> str | None:
+    env = entry.get("env") if isinstance(entry, Mapping) and runs_this_program(entry) else None
+    name = env.get(_KEY_STORE) if isinstance(env, Mapping) else None
+    return name if isinstance(name, str) else None
+
+
 def _delete_key(name: str) -> None:
+    if (user := _user_of_key(name)) is not None:
+        raise HostError(
+            f"the key is still in the key store, as {name}: the entry {user[0]} in {user[1]} uses it; "
+            "uninstall that first"
+        )
     try:
         key_store = KeyStore.open(KEY_STORE_TIMEOUT)
         deleted = key_store.delete(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -83,7 +84,8 @@ class Host:
         """Return whether the host seems to be on this machine."""
         file = self.user_file(machine)
         folders = [*self.folders(machine), *([file.parent] if file.parent != machine.home else [])]
-        return file.exists() or any(map(shutil.which, self.programs)) or any(folder.is_dir() for folder in folders)
+        # The methods of Path raise an error below a folder that cannot be read.
+        return any(map(os.path.exists, [file, *folders])) or any(map(shutil.which, self.programs))
 
     def fields(self, entry: Entry) -> dict[str, Any]:
         """Return an entry as this host's configuration contains it.

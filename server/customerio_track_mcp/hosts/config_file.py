@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -20,6 +21,7 @@ _OTHER_BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _PRIVATE: Final = 0o600
 _UMASK_DECIDES: Final = 0o666
 _BACKUP: Final = ".customerio-track-backup-"
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,12 @@ class ConfigFile:
         Raises:
             ConfigFileError: as `write` does.
         """
-        self._replace(backup.read_bytes(), private=False, keep_backup=False)
-        backup.unlink()
+        try:
+            content = backup.read_bytes()
+            self._replace(content, private=False, keep_backup=False)
+            backup.unlink()
+        except OSError as error:
+            raise self._cannot_write(error) from None
 
     def delete(self) -> None:
         """Delete the file.
@@ -152,7 +158,7 @@ class ConfigFile:
         self._require_writable()
         temporary: Path | None = None
         try:
-            self.target.parent.mkdir(parents=True, exist_ok=True)
+            _create_folder(self.target.parent)
             temporary = self._create_temporary(content, private=private)
             self._require_unchanged()
             backup = self._create_backup() if keep_backup else None
@@ -169,20 +175,33 @@ class ConfigFile:
         temporary = self.target.with_name(f".{self.target.name}.{os.getpid()}-{time.time_ns()}.tmp")
         # Of an existing file, only the owner can read the new one until it has the former mode.
         mode = _UMASK_DECIDES if self.status is None and not private else _PRIVATE
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+        kept = None if self.status is None else stat.S_IMODE(self.status.st_mode) & (~0o177 if private else ~0)
+        self._create(temporary, content, mode, kept)
+        return temporary
+
+    def _create(self, path: Path, content: bytes, mode: int, final_mode: int | None) -> None:
+        """Create a file beside the target, with the target's owner; nothing of it is left if that fails.
+
+        Args:
+            path: the file, which must not exist.
+            content: its content.
+            mode: with which it is created.
+            final_mode: which it gets once it has its owner; None to keep `mode`.
+        """
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
                 file.flush()
-                if self.status is not None and os.name == "posix":
-                    _keep_owner(file.fileno(), self.status)
-                    kept = stat.S_IMODE(self.status.st_mode)
-                    os.fchmod(file.fileno(), kept & ~0o177 if private else kept)
+                if os.name == "posix":
+                    if (owner := self.status or _owner_of(path.parent)) is not None:
+                        _keep_owner(file.fileno(), owner)
+                    if final_mode is not None:
+                        os.fchmod(file.fileno(), final_mode)
                 os.fsync(file.fileno())
         except BaseException:
-            temporary.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             raise
-        return temporary
 
     def _create_backup(self) -> Path | None:
         """Copy the former content. Only the owner can read a backup, since it may contain secrets."""
@@ -194,11 +213,7 @@ class ConfigFile:
         for number in range(1, 1000):
             backup = self.target.with_name(f"{self._backup_name}{stamp}{f'-{number}' if number > 1 else ''}")
             with suppress(FileExistsError):
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-                with os.fdopen(os.open(backup, flags, _PRIVATE), "wb") as file:
-                    file.write(self.content)
-                    if self.status is not None and os.name == "posix":
-                        _keep_owner(file.fileno(), self.status)
+                self._create(backup, self.content, _PRIVATE, None)
                 return backup
         raise ConfigFileError(f"{self.target} has too many backups beside it: delete some")
 
@@ -217,7 +232,10 @@ class ConfigFile:
 
     def _cannot_write(self, error: OSError) -> ConfigFileError:
         what = Path(error.filename).parent if isinstance(error.filename, str) else self.target.parent
-        advice = "quit the host, and run the command again" if os.name == "nt" else "check its permissions"
+        if error.errno in _FULL:
+            advice = "free some space"
+        else:
+            advice = "quit the host, and run the command again" if os.name == "nt" else "check its permissions"
         return ConfigFileError(f"{self.target} cannot be written: {error.strerror} ({what}); {advice}")
 
 
@@ -244,6 +262,24 @@ def _has_content(path: Path, content: bytes) -> bool:
         return path.stat().st_size == len(content) and path.read_bytes() == content
     except OSError:
         return False
+
+
+def _create_folder(folder: Path) -> None:
+    """Create a folder, and those above it, for the user whose folder they are in."""
+    if folder.is_dir():
+        return
+    _create_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    if (owner := _owner_of(folder.parent)) is not None:
+        os.chown(folder, owner.st_uid, owner.st_gid)
+
+
+def _owner_of(folder: Path) -> os.stat_result | None:
+    """Return the status of a folder whose owner must own what is created in it: of a user's, if this is `sudo`."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return None
+    status = folder.stat()
+    return status if status.st_uid != 0 else None
 
 
 def _keep_owner(descriptor: int, status: os.stat_result) -> None:

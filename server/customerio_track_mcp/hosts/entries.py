@@ -10,7 +10,9 @@ from typing import Any, Final
 PROGRAM: Final = "customerio-track-mcp"
 MODULE: Final = "customerio_track_mcp"
 
-_SANDBOX: Final = "--sandbox"
+SANDBOX: Final = "--sandbox"
+"""The argument with which the server embeds a sandbox."""
+
 _OWN_KEYS: Final = frozenset({"type", "command", "args", "env"})
 _DEFAULTS: Final[dict[str, Any]] = {"type": "stdio", "args": [], "env": {}}
 _CONTAINER_FILE: Final = re.compile(r"[\\/]")
@@ -53,7 +55,7 @@ def runs_this_program(entry: object) -> bool:
 
 def uses_sandbox(entry: Mapping[str, Any]) -> bool:
     """Return whether an entry of a host's configuration starts the server with the embedded sandbox."""
-    return _SANDBOX in _list(entry.get("args"))
+    return SANDBOX in _list(entry.get("args"))
 
 
 def is_same(entry: object, fields: Mapping[str, Any]) -> bool:

@@ -98,7 +98,8 @@ class _Document:
     def __init__(self, text: str, dialect: Dialect) -> None:
         self.text = text
         self.trailing_commas: set[int] = set()
-        cleaned = self._without_extras(dialect)
+        # Megabytes of JSON, such as Claude Code's state, take seconds token by token.
+        cleaned = text if _is_plain(text) else self._without_extras(dialect)
         self.clean = cleaned if cleaned.strip(_WHITESPACE) else ""
         if self.clean:
             self._validate()
@@ -304,6 +305,15 @@ class _Document:
 
     def _dump_inline(self, value: Mapping[str, Any], space: str, colon: str) -> str:
         return json.dumps(value, ensure_ascii=False, separators=(f",{space}", f":{colon}"))
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a text is JSON without comments and trailing commas."""
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_reject_constant)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class _ConstantError(ValueError):

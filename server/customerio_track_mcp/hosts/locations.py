@@ -40,13 +40,29 @@ class Machine:
         try:
             home = Path.home()
         except RuntimeError:
-            raise ConfigFileError("this user has no home folder: set HOME") from None
+            home = Path()
+        # An empty HOME would be the root folder.
+        if not home.is_absolute() or (os.name == "posix" and os.environ.get("HOME") == ""):
+            raise ConfigFileError("this user has no home folder: set HOME")
         return cls(system, home, os.environ)
 
     def folder(self, variable: str, *default: str) -> Path:
-        """Return the folder that an environment variable names; if it is not set, one below the home folder."""
+        """Return the folder that an environment variable names; if it is not set, one below the home folder.
+
+        Raises:
+            ConfigFileError: the variable is a relative path, so that the host's folder depends on where it is started.
+        """
         named = self.environment.get(variable)
-        return Path(named).expanduser() if named else self.home.joinpath(*default)
+        if not named:
+            return self.home.joinpath(*default)
+        if not Path(named).is_absolute():
+            raise ConfigFileError(f"{variable} is a relative path: set it to an absolute one, or unset it")
+        return Path(named)
+
+    def windows_folder(self, variable: str, name: str) -> Path:
+        """Return the folder for applications' data that Windows names in a variable."""
+        named = self.environment.get(variable)
+        return Path(named) if named else self.home / "AppData" / name
 
     @property
     def app_data(self) -> Path:
@@ -55,7 +71,7 @@ class Machine:
         Source: https://www.electronjs.org/docs/latest/api/app#appgetpathname (appData).
         """
         if self.system == "windows":
-            return self.folder("APPDATA", "AppData", "Roaming")
+            return self.windows_folder("APPDATA", "Roaming")
         if self.system == "macos":
             return self.home / "Library" / "Application Support"
         return self.folder("XDG_CONFIG_HOME", ".config")
@@ -73,7 +89,7 @@ def claude_desktop(machine: Machine) -> Path:
     """
     name = "claude_desktop_config.json"
     if machine.system == "windows":
-        packages = machine.folder("LOCALAPPDATA", "AppData", "Local") / "Packages"
+        packages = machine.windows_folder("LOCALAPPDATA", "Local") / "Packages"
         virtual = sorted(packages.glob(f"{_CLAUDE_PACKAGES}/LocalCache/Roaming"))
         if len(virtual) > 1:
             raise ConfigFileError(
@@ -110,7 +126,8 @@ def windsurf(machine: Machine) -> Path:
     """
     devin = _devin(machine)
     cascade = machine.home / ".codeium" / "windsurf"
-    folder = devin if devin.is_dir() or not cascade.is_dir() else cascade
+    # Path.is_dir raises an error below a folder that cannot be read.
+    folder = devin if os.path.isdir(devin) or not os.path.isdir(cascade) else cascade  # noqa: PTH112
     return folder / "mcp_config.json"
 
 

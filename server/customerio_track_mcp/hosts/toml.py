@@ -68,7 +68,7 @@ class Toml:
             try:
                 new = edit(text)
                 tree = self.parse(new)
-            except (ConfigSyntaxError, LookupError, ValueError, TypeError, AttributeError):
+            except (ConfigSyntaxError, LookupError, ValueError, TypeError, AttributeError, RecursionError):
                 continue  # tomlkit's errors are ValueErrors, LookupErrors, and some by mistake
             if without_empty(tree, path) == without_empty(expected, path):
                 return new
