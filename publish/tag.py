@@ -49,8 +49,12 @@ def why_not_released(tag: str, owner: str, names: Names, changelog: str) -> list
         )
     if names.owner == PLACEHOLDER_OWNER:
         problems.append("owner: it is not set; run: python -m publish.owner NAME")
-    elif names.owner.lower() != owner.lower():
-        problems.append(f"owner: {names.owner} in pyproject.toml is not {owner}, which owns this repository")
+    elif names.owner != owner:
+        # The MCP registry compares case too (isResourceMatch in its internal/auth/jwt.go).
+        problems.append(
+            f"owner: {names.owner} in pyproject.toml is not {owner}, which owns this repository; "
+            f"run: python -m publish.owner {owner}"
+        )
     if not re.search(rf"^## {re.escape(names.version)}(?![\w.])", changelog, re.MULTILINE):
         problems.append(f"CHANGELOG.md: there is not a section '## {names.version}'; rename 'Unreleased'")
     return problems

@@ -1,7 +1,8 @@
 """Fixtures for all tests. Nothing is mocked: the sandbox and the scripted server listen on real sockets."""
 
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,19 @@ def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("CUSTOMERIO_SECRETS_DIR", os.devnull)
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _isolated_logging() -> Iterator[None]:
+    """Undo `configure_logging`, which commands call: later tests in this process read the log at its usual levels."""
+    loggers = [logging.root, *(logging.getLogger(name) for name in list(logging.root.manager.loggerDict))]
+    levels, handlers = [logger.level for logger in loggers], list(logging.root.handlers)
+    yield
+    for handler in list(logging.root.handlers):
+        if handler not in handlers:
+            logging.root.removeHandler(handler)
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture

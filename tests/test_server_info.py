@@ -54,7 +54,7 @@ def test_icons_are_small_data_uris_of_the_files() -> None:
         (["Repository, https://github.com/ann/customerio-track-mcp"], "https://github.com/ann/customerio-track-mcp"),
         (["Repository, https://github.com/ann/x", "Homepage, https://ann.example"], "https://ann.example"),
         (["homepage,https://ann.example"], "https://ann.example"),
-        (["Repository, https://github.com/OWNER/customerio-track-mcp"], None),
+        (["Repository, https://github.com/OWNER/x"], None),
         (["Homepage, https://github.com/OWNER", "Repository, https://github.com/ann/x"], "https://github.com/ann/x"),
         (["Changelog, https://ann.example/changes"], None),
         (["Homepage, http://ann.example"], None),

@@ -368,6 +368,27 @@ async def test_credentials_can_stay_in_a_file(sandbox: RunningSandbox, tmp_path:
     assert "plain text" not in output()
 
 
+async def test_settings_that_the_host_does_not_get_are_named(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, output: Output
+) -> None:
+    use_workspace(monkeypatch, sandbox)
+    monkeypatch.setenv("CUSTOMERIO_RATE_LIMIT", "5")
+    assert await run("install", "cursor", "--env", "CUSTOMERIO_RATE_LIMIT") == 0
+    assert "not copied" not in output()
+    settings = tmp_path / "customerio.env"
+    settings.write_text("CUSTOMERIO_ALLOW_RESERVED_KEYS=unsubscribed\nCUSTOMERIO_MAX_ATTEMPTS=2\n", encoding="utf-8")
+    chosen = ["--env-file", str(settings), "--env", "CUSTOMERIO_MAX_ATTEMPTS=2"]
+    assert await run("install", "cursor", *chosen) == 0
+    assert "not copied to the host: CUSTOMERIO_ALLOW_RESERVED_KEYS, CUSTOMERIO_RATE_LIMIT; pass --env" in output()
+
+
+@pytest.mark.parametrize("option", ["--sandbox", "--list"])
+def test_a_key_store_without_a_key_is_an_error(option: str, output: Output) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["install", *(["cursor"] if option == "--sandbox" else []), option, "--key-store"])
+    assert "--key-store: not allowed with --sandbox or --list" in output()
+
+
 async def test_a_key_is_not_written_into_a_project(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, output: Output
 ) -> None:
@@ -544,9 +565,8 @@ def test_names_and_commands_of_others_do_not_control_the_terminal(output: Output
     assert all(line.isprintable() for line in lines)
 
 
-@pytest.mark.parametrize("option", ["--print", "--list"])
-def test_dry_run_does_not_ask_for_a_key(option: str, output: Output) -> None:
-    assert main(["install", option, "--key-store", "--dry-run"]) == 0
+def test_dry_run_does_not_ask_for_a_key(output: Output) -> None:
+    assert main(["install", "--print", "--key-store", "--dry-run"]) == 0
     assert "OK: " not in output()
 
 

@@ -20,7 +20,7 @@ from customerio_track_mcp.hosts.entries import Entry, runs_this_program
         {"command": "uvx", "args": ["--from", "/home/ann/customerio-track-mcp", "customerio-track-mcp"]},
         {"command": "uv", "args": ["run", "--with", "customerio-track-mcp[keyring]>=1", "x"]},
         {"command": "python3", "args": ["-m", "customerio_track_mcp"]},
-        {"command": "docker", "args": ["run", "-i", "ghcr.io/owner/customerio-track-mcp:1.0"]},
+        {"command": "docker", "args": ["run", "-i", "ghcr.io/ann/customerio-track-mcp:1.0"]},
     ],
 )
 def test_an_entry_that_runs_this_program_is_recognized(entry: dict[str, Any]) -> None:

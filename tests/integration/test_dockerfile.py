@@ -128,14 +128,6 @@ def test_labels_follow_from_the_names_in_one_place() -> None:
     }
 
 
-def test_deployment_files_use_the_current_version() -> None:
-    version = re.search(r'^version = "(.+)"$', (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.MULTILINE)
-    assert version
-    kustomization = yaml.safe_load((ROOT / "deploy/kubernetes/kustomization.yaml").read_text(encoding="utf-8"))
-    assert kustomization["images"][0]["newTag"] == version[1]
-    assert f"customerio-track-mcp:{version[1]}" in (ROOT / "deploy/compose.yaml").read_text(encoding="utf-8")
-
-
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run the steps of both stages in a temporary folder, and return it; `opt/venv` is the image's `/opt/venv`."""

@@ -16,7 +16,8 @@ NAMES = read_names()
 @pytest.mark.parametrize("owner", ["acme", "Acme-Inc", "A1"])
 def test_every_name_follows_from_the_owner_in_pyproject(tmp_path: Path, owner: str) -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text(text.replace('owner = "OWNER"', f'owner = "{owner}"'), encoding="utf-8")
+    set_owner = re.sub(r'^owner = ".*?"', f'owner = "{owner}"', text, flags=re.MULTILINE)
+    (tmp_path / "pyproject.toml").write_text(set_owner, encoding="utf-8")
     names = read_names(tmp_path / "pyproject.toml")
     assert not names.is_placeholder
     assert names.repository == f"https://github.com/{owner}/customerio-track-mcp"
@@ -45,6 +46,21 @@ def test_image_has_the_label_that_the_registry_expects() -> None:
     name, value = NAMES.image_label
     assert [given for label, given in labels if label == name] == [value]
     assert len(dict(labels)) == len(labels)
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("Dockerfile", f'org.opencontainers.image.version="{NAMES.version}"'),
+        ("Dockerfile", f"/blob/v{NAMES.version}/"),
+        ("deploy/compose.yaml", f"image: {NAMES.project}:{NAMES.version}"),
+        ("deploy/kubernetes/kustomization.yaml", f"newTag: {NAMES.version}"),
+        ("docs/deploy.md", f"docker build --tag {NAMES.project}:{NAMES.version} ."),
+    ],
+)
+def test_file_that_is_edited_by_hand_contains_the_version(file: str, expected: str) -> None:
+    lines = (ROOT / file).read_text(encoding="utf-8").split()
+    assert expected in " ".join(lines), f"set the version in {file}"
 
 
 def test_description_is_as_short_as_the_registry_demands() -> None:

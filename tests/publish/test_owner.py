@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from publish.names import read_names
+from publish.names import PLACEHOLDER_OWNER, read_names
 from publish.owner import main, with_owner
 from tests.support.documents import ROOT
 
@@ -33,6 +33,16 @@ def test_no_file_names_the_previous_owner_afterwards() -> None:
         assert before not in changed.lower(), name
         assert changed.lower().count(after) == text.lower().count(before), name
     assert '\nowner = "Acme-1"' in changed
+
+
+def test_tests_pass_with_any_owner() -> None:
+    """A test that repeats the placeholder would fail, or test something else, after a maintainer has set the owner."""
+    placeholders = replace(read_names(), owner=PLACEHOLDER_OWNER)
+    repeated = f'owner = "{PLACEHOLDER_OWNER}"'
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        assert with_owner(text, "Acme-1", placeholders) == text, path
+        assert repeated not in text, path
 
 
 @pytest.mark.parametrize("name", ["", "-acme", "acme-", "a--b", "a/b", "a.b", "a" * 40, "OWNER;rm"])

@@ -16,7 +16,7 @@ def names(version: str = "1.2.3", owner: str = "acme") -> Names:
 
 @pytest.mark.parametrize("owner", ["acme", "Acme"])
 def test_tag_of_the_version_can_be_released_by_the_owner(owner: str) -> None:
-    assert why_not_released("v1.2.3", owner, names(), CHANGELOG) == []
+    assert why_not_released("v1.2.3", owner, names(owner=owner), CHANGELOG) == []
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,7 @@ def test_tag_of_the_version_can_be_released_by_the_owner(owner: str) -> None:
         ("v1.2.4", "acme", names(), "tag: v1.2.4 is not v1.2.3"),
         ("1.2.3", "acme", names(), "tag: 1.2.3 is not v1.2.3"),
         ("v1.2.3", "fork", names(), "owner: acme in pyproject.toml is not fork"),
+        ("v1.2.3", "Acme", names(), "owner: acme in pyproject.toml is not Acme"),
         ("v1.2.3", "acme", names(owner=PLACEHOLDER_OWNER), "owner: it is not set"),
         ("v1.2", "acme", names(version="1.2"), "CHANGELOG.md: there is not a section '## 1.2'"),
         ("v1.2.30", "acme", names(version="1.2.30"), "CHANGELOG.md: there is not a section '## 1.2.30'"),

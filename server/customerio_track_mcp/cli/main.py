@@ -75,6 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.error("--data and --open require --sandbox")
     if isinstance(options, InstallOptions) and (options.host is not None) + options.list + options.print != 1:
         command.error("pass a HOST, --list or --print")
+    if isinstance(options, InstallOptions) and options.key_store and (options.sandbox or options.list):
+        command.error("--key-store: not allowed with --sandbox or --list, which keep no key")
 
     def run_with_env_file() -> int:
         if env_file is not None:

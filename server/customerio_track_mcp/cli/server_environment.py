@@ -111,7 +111,8 @@ def planned_environment(options: InstallOptions) -> ServerEnvironment:
     os.environ.update(variables)
     settings = Settings.from_environment(key_store=None)
     credentials = settings.credentials or Credentials(MASK, MASK)
-    return ServerEnvironment(_variables(settings, variables, credentials, options.name if options.key_store else None))
+    entry = options.name if options.key_store else None
+    return ServerEnvironment(_variables(settings, variables, credentials, entry))
 
 
 def workspace_environment(options: InstallOptions) -> ServerEnvironment:
@@ -183,15 +184,28 @@ def _variables(
         elif credentials is not None:
             variables[_SITE_ID] = credentials.site_id
             variables[_API_KEY] = credentials.api_key
+    if ENV_FILE_VARIABLE not in given:
+        _report_settings_left_out(settings, given)
     variables[_REGION] = str(settings.region)
     if settings.track_url is not None:
         variables[_TRACK_URL] = settings.track_url  # the check was made there
     return variables | dict(given)
 
 
+def _report_settings_left_out(settings: Settings, given: Mapping[str, str]) -> None:
+    """Print which settings of this environment or of its env file the server will not have in the host."""
+    set_here = {Settings.variable(name) for name in settings.model_fields_set}
+    left_out = set_here - given.keys() - {_API_KEY, _SITE_ID, _KEY_STORE, _REGION, _TRACK_URL}
+    if left_out:
+        print_status(
+            f"not copied to the host: {', '.join(sorted(left_out))}; pass --env NAME=VALUE for each that the server "
+            "needs there"
+        )
+
+
 def _checked(settings: Settings, *, correct_region: bool) -> Settings:
-    settings = settings.with_defaults(log_level="ERROR")
-    configure_logging(settings.log_level, settings.log_format)
+    logging_settings = settings.with_defaults(log_level="ERROR")
+    configure_logging(logging_settings.log_level, logging_settings.log_format)
     verdict = anyio.run(check, settings)
     if not verdict.is_usable and correct_region and verdict.region not in (None, settings.region):
         print_status(f"the workspace is in region {verdict.region}, not {settings.region}: using {verdict.region}")

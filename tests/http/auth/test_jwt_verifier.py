@@ -50,6 +50,16 @@ def replaced(issuer: AuthorizationServer, token: str, old: bytes, new: bytes) ->
     return jwt.PyJWS().encode(claims.replace(old, new), issuer.keys[0].private, "RS256", headers={"kid": "first"})
 
 
+def is_too_deep(text: bytes) -> bool:
+    """Return whether this Python's JSON parser rejects a text: 3.13's accepts deeper nesting than 3.11's."""
+    try:
+        json.loads(text)
+    except RecursionError:
+        return True
+    return False
+
+
+NESTED: Final = b"[" * 5000 + b"]" * 5000
 TOKENS: Final[dict[str, tuple[Callable[[AuthorizationServer], str], int]]] = {
     "valid": (lambda issuer: issuer.token(), 200),
     "one of several audiences": (lambda issuer: issuer.token(aud=["https://a.example", AUDIENCE]), 200),
@@ -81,8 +91,8 @@ TOKENS: Final[dict[str, tuple[Callable[[AuthorizationServer], str], int]]] = {
         401,
     ),
     "nested too deeply": (
-        lambda issuer: replaced(issuer, issuer.token(x=7), b'"x":7', b'"x":' + b"[" * 5000 + b"]" * 5000),
-        401,
+        lambda issuer: replaced(issuer, issuer.token(x=7), b'"x":7', b'"x":' + NESTED),
+        401 if is_too_deep(NESTED) else 200,
     ),
     "audiences of other types": (lambda issuer: issuer.token(aud=[AUDIENCE, 1, None]), 401),
     "subject of another type": (lambda issuer: issuer.token(sub=["user-1"]), 401),
