@@ -28,7 +28,7 @@ def exit_on_signals() -> None:
             signal.signal(number, _exit)
     elif not _ASK_AND_WRITE.isdisjoint(words):
         for number in _ENDING:
-            if signal.getsignal(number) is signal.SIG_DFL:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
                 signal.signal(number, _raise_exit)
 
 
