@@ -23,13 +23,14 @@ WITHOUT_COVERAGE: Final = frozenset(
         "test_fuzz",
         "test_message_forms",
         "test_missing_credentials",
+        "test_privacy",
         "test_secrets",
     }
 )
 """Modules whose subprocesses run without coverage, which nearly doubles their CPU time.
 
-They repeat what is measured elsewhere, with many inputs, or are not about the package's own lines. Since nothing is
-counted for them, the report can show less than the tests run, never more.
+They repeat what is measured elsewhere, with many inputs, are not about the package's own lines, or record every file
+that is written. Since nothing is counted for them, the report can show less than the tests run, never more.
 """
 
 
