@@ -29,7 +29,7 @@ def ask_credentials() -> Settings:
     missing = settings.missing_credentials
     if not missing:
         return settings
-    if not _has_terminal():
+    if not has_terminal():
         raise SettingsError(
             [
                 f"{missing}, and without a terminal nobody can be asked: set CUSTOMERIO_SITE_ID, CUSTOMERIO_API_KEY "
@@ -71,7 +71,7 @@ def _ask(field: str, read: Callable[[str], str], prompt: str, entered: dict[str,
     raise SettingsError(problems)
 
 
-def _has_terminal() -> bool:
+def has_terminal() -> bool:
     """Return whether a person can read a prompt and respond to it; stdout may be a file."""
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 

@@ -12,7 +12,7 @@ from typing import Final
 import anyio
 from pydantic import SecretStr
 
-from customerio_track_mcp.cli.ask_credentials import ask_credentials
+from customerio_track_mcp.cli.ask_credentials import ask_credentials, has_terminal
 from customerio_track_mcp.cli.check import check
 from customerio_track_mcp.cli.options import InstallOptions
 from customerio_track_mcp.cli.output import print_status
@@ -220,7 +220,7 @@ def _checked(settings: Settings, *, correct_region: bool) -> Settings:
 
 def _key_store(wanted: bool | None) -> KeyStore | None:
     """Return the key store if the key is to be kept there."""
-    if wanted is False or (wanted is None and not _has_terminal()):
+    if wanted is False or (wanted is None and not has_terminal()):
         return None
     try:
         key_store = KeyStore.open(KEY_STORE_TIMEOUT)
@@ -238,10 +238,6 @@ def _differs(key_store: KeyStore, entry: str, credentials: Credentials) -> bool:
     except NoEntryError:
         return False
     return saved != SecretStr(f"{credentials.site_id}:{credentials.api_key}")
-
-
-def _has_terminal() -> bool:
-    return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
 
 
 def _agrees(question: str) -> bool:
