@@ -16,7 +16,8 @@ from benchmarks.processes import responder
 from benchmarks.report import Report
 from benchmarks.rounds import Effort
 from benchmarks.servers import EVENT
-from customerio_track_mcp.instrumentation.calls import CallContext, CallRecord
+from customerio_track_mcp.control import call as controlled
+from customerio_track_mcp.instrumentation.calls import CallRecord
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import Credentials, RetryPolicy, TrackClient, operations
@@ -76,9 +77,9 @@ async def _layers(stack: AsyncExitStack, url: str) -> Mapping[str, Call]:
         await handlers.send_event(EVENT)
 
     async def call_handler_and_log() -> None:
-        context = CallContext()
-        await handlers.send_event(EVENT, context)
-        log(CallRecord("send_event", 0.001, context))
+        call = controlled.Call()
+        await handlers.send_event(EVENT, call)
+        log(CallRecord("send_event", 0.001, call.record))
 
     return {
         "transport: httpx request, aiohttp connection, httpx response": call_transport,

@@ -20,8 +20,8 @@ from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 
+from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Call, Delivery
 from customerio_track_mcp.instrumentation.calls import (
-    CallContext,
     Caller,
     CallRecord,
     OnCall,
@@ -52,6 +52,7 @@ If a result has success false, `error` says what happened, whether anything was 
 _MAX_NAME_CHARACTERS: Final = 80
 
 T = TypeVar("T")
+DeliveryOf = Callable[[ServerRequestContext[Any]], Delivery]
 ListHandler = Callable[[ServerRequestContext[Any], types.PaginatedRequestParams | None], Awaitable[T]]
 
 _FIXED_TTL_MS: Final = 3_600_000
@@ -68,6 +69,7 @@ def create_mcp_server(
     policy: Render | None = None,
     authenticates: bool = False,
     caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
+    delivery_of: DeliveryOf = lambda _: IMMEDIATE_DELIVERY,
     on_call: OnCall = lambda _: None,
 ) -> Server[Any]:
     """Create the MCP server, for any transport and for protocols 2025-11-25 and 2026-07-28.
@@ -78,6 +80,7 @@ def create_mcp_server(
         policy: returns what the server allows a caller, for the resource of that name; None to omit it.
         authenticates: whether callers differ in what they may use, so that what one receives is not for another.
         caller_of: returns who makes a request; a caller only sees the tools that they may use.
+        delivery_of: returns how the result of a call reaches its caller.
         on_call: called after each tool call.
     """
 
@@ -95,7 +98,8 @@ def create_mcp_server(
         if tool is None:
             message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {', '.join(TOOLS)}"
             raise MCPError(code=types.INVALID_PARAMS, message=message)
-        return await _call(tool, handlers, require_caller(), received_arguments(context, params), on_call)
+        call = Call(require_caller(), delivery=delivery_of(context))
+        return await _call(tool, handlers, call, received_arguments(context, params), on_call)
 
     async def identify(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
         with calling(caller_of(ctx)):
@@ -145,14 +149,14 @@ def _cache_hints(*, authenticates: bool) -> Mapping[CacheableMethod, CacheHint]:
 
 
 async def _call(
-    tool: RegisteredTool, handlers: ToolHandlers, caller: Caller, arguments: object, on_call: OnCall
+    tool: RegisteredTool, handlers: ToolHandlers, call: Call, arguments: object, on_call: OnCall
 ) -> types.CallToolResult:
-    name, started, context = tool.definition.name, time.perf_counter(), CallContext()
+    name, started, context = tool.definition.name, time.perf_counter(), call.record
     try:
-        if not caller.may_use(name):
+        if not call.caller.may_use(name):
             context.outcome = Outcome.FORBIDDEN
-            return _result(_forbidden(tool, caller))
-        return _result(await tool.handler(handlers, read_arguments(arguments), context))
+            return _result(_forbidden(tool, call.caller))
+        return _result(await tool.handler(handlers, read_arguments(arguments), call))
     except InvalidArgumentsError as error:
         context.outcome = error.code
         return _result(tool.output(success=False, error=explain(error)))

@@ -14,10 +14,12 @@ from typing import Any
 
 from mcp.server import Server, ServerRequestContext
 
+from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY
+from customerio_track_mcp.control.chain import Control
 from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, OnCall
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.instrumentation.traces import TracingObserver, tracing
-from customerio_track_mcp.mcp_server import create_mcp_server
+from customerio_track_mcp.mcp_server import DeliveryOf, create_mcp_server
 from customerio_track_mcp.resources.policy import policy_text
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import IN_PROCESS_STORAGE, Settings
@@ -63,6 +65,7 @@ async def open_runtime(
     observer: Observer | None = None,
     authenticates: bool = False,
     caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
+    delivery_of: DeliveryOf = lambda _: IMMEDIATE_DELIVERY,
     on_call: OnCall = lambda _: None,
     on_shared_limit: Callable[[bool], None] = lambda _: None,
 ) -> AsyncIterator[Runtime]:
@@ -74,6 +77,7 @@ async def open_runtime(
         observer: notified of waits and attempts.
         authenticates: whether callers differ in what they may use.
         caller_of: returns who makes a request.
+        delivery_of: returns how the result of a call reaches its caller.
         on_call: called after each tool call, once it is logged.
         on_shared_limit: called with whether the rate limit is shared, when that changes.
 
@@ -97,13 +101,15 @@ async def open_runtime(
         client = await stack.enter_async_context(
             create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
         )
-        handlers = ToolHandlers(client, settings.allow_reserved_keys, settings.missing_credentials)
+        controls: list[Control] = []
+        handlers = ToolHandlers(client, settings.allow_reserved_keys, settings.missing_credentials, controls)
         server = create_mcp_server(
             handlers,
             upstream.note,
             policy=partial(policy_text, settings, upstream.note),
             authenticates=authenticates,
             caller_of=caller_of,
+            delivery_of=delivery_of,
             on_call=record,
         )
         yield Runtime(server, client, traced)

@@ -79,6 +79,12 @@ def test_settings_tables_list_every_setting_and_its_default(table: str, variable
         "CUSTOMERIO_TRACK_URL": "the region's",
         "CUSTOMERIO_LOG_HASH_KEY": "from the API key",
         "CUSTOMERIO_HTTP_AUDIENCE": "the public URL",
+        "CUSTOMERIO_TOOLS": "all",
+        "CUSTOMERIO_EVENTS": "all",
+        "CUSTOMERIO_SEGMENTS": "all",
+        "CUSTOMERIO_ATTRIBUTES": "all",
+        "CUSTOMERIO_MAX_EVENTS_PER_HOUR": "unlimited",
+        "CUSTOMERIO_MAX_PEOPLE_PER_HOUR": "unlimited",
     }
     for name, default in rows.items():
         assert default == in_words.get(name, shown(variables[name].default))
@@ -93,7 +99,7 @@ def shown(value: object) -> str:
             return f"`{str(value).lower()}`"
         case float():
             return f"`{value:g}`"
-        case None | frozenset():
+        case None | frozenset() | ():
             return "none"
     return f"`{value}`"
 

@@ -20,6 +20,7 @@ LAYERS: Final = (
     {"track"},
     {"settings"},
     {"instrumentation"},
+    {"control"},
     {"tools"},
     {"resources"},
     {"prompts"},
@@ -33,6 +34,7 @@ LAYERS: Final = (
 LEAVES: Final = {
     "signals": "track",
     "module_loading": "track",
+    "redis_access": "track",
     "lenient_json": "tools",
     "server_info": "mcp_server",
     "jsonrpc": "http",
@@ -43,6 +45,7 @@ LEAVES: Final = {
 LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "signals": set(),
     "module_loading": set(),
+    "redis_access": set(),
     "lenient_json": set(),
     "server_info": set(),
     "jsonrpc": {"lenient_json"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from customerio_track_mcp.settings.control import ControlSettings
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 
@@ -20,7 +21,13 @@ DOCUMENTS = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in sorted((*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")))
 }
-VARIABLES = {Settings.variable(name): field for name, field in Settings.model_fields.items()}
+CONTROL_VARIABLES = {Settings.variable(name): field for name, field in ControlSettings.model_fields.items()}
+OWN_VARIABLES = {
+    Settings.variable(name): field
+    for name, field in Settings.model_fields.items()
+    if name not in ControlSettings.model_fields
+}
+VARIABLES = OWN_VARIABLES | CONTROL_VARIABLES
 HTTP_VARIABLES = {HttpSettings.variable(name): field for name, field in HttpSettings.model_fields.items()}
 
 

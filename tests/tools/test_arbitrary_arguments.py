@@ -6,7 +6,8 @@ import jsonschema
 from hypothesis import HealthCheck, example, given, settings
 from mcp import Client
 
-from customerio_track_mcp.instrumentation.calls import CallContext, CallRecord, Outcome
+from customerio_track_mcp.control import call as controlled
+from customerio_track_mcp.instrumentation.calls import CallRecord, Outcome
 from customerio_track_mcp.mcp_server import create_mcp_server
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.tools.registry import TOOLS
@@ -42,7 +43,7 @@ async def test_any_arguments_get_a_conforming_payload(client: TrackClient, call:
 async def test_no_arguments_make_a_tool_raise(client: TrackClient, call: Call) -> None:
     """Without a protocol in front, through which some of these arguments could not be sent."""
     tool, arguments = call
-    output = await TOOLS[tool].handler(ToolHandlers(client), arguments, CallContext())
+    output = await TOOLS[tool].handler(ToolHandlers(client), arguments, controlled.Call())
     assert output.success is (output.error is None)
     assert (output.error or output.message or "").isprintable()
     output.model_dump_json().encode()

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from customerio_track_mcp.instrumentation.calls import CallContext
+from customerio_track_mcp.control.call import Call
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.tools.registry import TOOLS
 from customerio_track_mcp.track import TrackClient
@@ -94,7 +94,7 @@ async def test_a_call_over_the_limits_is_rejected_in_about_the_time_of_one_withi
 
     def reject(tool: str, arguments: dict[str, Any]) -> str:
         # A rejected call awaits nothing.
-        running = TOOLS[tool].handler(handlers, arguments, CallContext()).__await__()
+        running = TOOLS[tool].handler(handlers, arguments, Call()).__await__()
         with pytest.raises(StopIteration) as ended:
             next(running)
         return str(ended.value.value.error)
@@ -109,7 +109,7 @@ async def test_only_the_number_is_reported_if_there_are_too_many(client: TrackCl
     errors = {}
     for name in ("ids that are null", "attributes that are reserved", "unknown arguments"):
         tool, arguments = CALLS[name]
-        errors[name] = (await TOOLS[tool].handler(ToolHandlers(client), arguments, CallContext())).error
+        errors[name] = (await TOOLS[tool].handler(ToolHandlers(client), arguments, Call())).error
     assert errors == {
         "ids that are null": "Nothing was sent. customer_ids: contains 60000 ids; pass 1 to 1000 ids per call. "
         "Correct it and call again.",
@@ -122,7 +122,7 @@ async def test_only_the_number_is_reported_if_there_are_too_many(client: TrackCl
 
 async def test_nothing_is_reported_about_the_placeholder_of_too_many_ids(client: TrackClient) -> None:
     tool, arguments = CALLS["ids that are addresses"]
-    output = await TOOLS[tool].handler(ToolHandlers(client), arguments, CallContext())
+    output = await TOOLS[tool].handler(ToolHandlers(client), arguments, Call())
     assert str(output.error).count("customer_ids") == 1
 
 

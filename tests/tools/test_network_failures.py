@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from customerio_track_mcp.cli.check import check
-from customerio_track_mcp.instrumentation.calls import CallContext
+from customerio_track_mcp.control.call import Call
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP
 from customerio_track_mcp.tools.handlers import ToolHandlers
@@ -30,11 +30,11 @@ async def errors_of_tools(url: str, outcome: str) -> list[str]:
     errors = []
     async with TrackClient(Credentials("site", "key"), url, retry_policy=FAST_RETRIES) as client:
         for tool, arguments in CALLS:
-            context = CallContext()
-            output = await tool(ToolHandlers(client))(arguments, context)
+            call = Call()
+            output = await tool(ToolHandlers(client))(arguments, call)
             assert not output.success
-            assert context.outcome == outcome
-            assert context.progress.attempts == 1
+            assert call.record.outcome == outcome
+            assert call.record.progress.attempts == 1
             assert "correct the arguments" not in output.error
             assert "attempts" not in output.error
             errors.append(output.error)

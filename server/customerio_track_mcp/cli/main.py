@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 
 from customerio_track_mcp import __version__
 from customerio_track_mcp.cli import commands
@@ -29,6 +30,7 @@ from customerio_track_mcp.cli.options import (
 from customerio_track_mcp.cli.output import print_result
 from customerio_track_mcp.cli.upstream import SANDBOX_PORT
 from customerio_track_mcp.settings.base import EnvironmentSettings, SettingsError
+from customerio_track_mcp.settings.control import ControlSettings
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
 from customerio_track_mcp.settings.http import CALLER_NAME, HttpSettings
 from customerio_track_mcp.settings.server import Settings
@@ -303,12 +305,19 @@ def _scopes(text: str) -> list[str]:
 
 def _settings_help() -> str:
     lines = ["settings (environment variables, --env-file, or secret files in /run/secrets):"]
-    lines += [*_fields_help(Settings), "settings of the HTTP service:", *_fields_help(HttpSettings)]
+    own = {name: field for name, field in Settings.model_fields.items() if name not in ControlSettings.model_fields}
+    lines += [
+        *_fields_help(Settings, own),
+        "settings that limit and record what a model does:",
+        *_fields_help(Settings, ControlSettings.model_fields),
+        "settings of the HTTP service:",
+        *_fields_help(HttpSettings, HttpSettings.model_fields),
+    ]
     return "\n".join(lines)
 
 
-def _fields_help(settings: type[EnvironmentSettings]) -> Iterator[str]:
-    for name, field in settings.model_fields.items():
+def _fields_help(settings: type[EnvironmentSettings], fields: Mapping[str, FieldInfo]) -> Iterator[str]:
+    for name, field in fields.items():
         default = field.default
         if isinstance(default, SecretStr):
             default = default.get_secret_value()

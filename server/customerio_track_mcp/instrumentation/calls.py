@@ -31,12 +31,15 @@ class Caller:
         request_id: connects the log lines of one request.
         tools: the tools that the caller may use; None for all of them.
         remedy: how the caller can get access to the others, as a sentence.
+        identity: distinguishes the caller from every other; several can have one name. Personal data; empty without
+            authentication.
     """
 
     name: str = ""
     request_id: str = field(default_factory=lambda: str(ULID()))
     tools: Collection[str] | None = None
     remedy: str = ""
+    identity: str = ""
 
     def may_use(self, tool: str) -> bool:
         """Return whether the caller may list and call `tool`."""
@@ -52,12 +55,24 @@ class CallContext:
         progress: the state of the request to the Track API.
         person: the identifier of the person that the call is about, once it is valid; personal data.
         people: the number of people that the call is about.
+        event_name: the name of the event, once the call is valid; empty if it is not one.
+        event_id: the id of the event, likewise.
+        segment_id: the number of the segment, likewise.
+        is_joined: whether the result is that of an identical call in flight.
+        is_reused: whether the event id is that of an earlier identical call.
+        is_dry_run: whether nothing was sent because this is a dry run.
     """
 
     outcome: str = Outcome.CANCELED
     progress: Progress = field(default_factory=Progress)
     person: str | None = None
     people: int = 0
+    event_name: str = ""
+    event_id: str = ""
+    segment_id: str = ""
+    is_joined: bool = False
+    is_reused: bool = False
+    is_dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
-from customerio_track_mcp.settings.base import EnvironmentSettings, SettingsError
+from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.control import ControlSettings
 from customerio_track_mcp.settings.key_store import ENTRY_NAME, KeyStore, KeyStoreError
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
 from customerio_track_mcp.settings.validators import lower, split, upper, validated_url, without_api_path
@@ -30,7 +31,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LogFormat = Literal["text", "json"]
 
 
-class Settings(EnvironmentSettings):
+class Settings(ControlSettings):
     """The server's settings. Times are in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="CUSTOMERIO_")

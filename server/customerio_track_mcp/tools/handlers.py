@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
-from customerio_track_mcp.instrumentation.calls import CallContext, Outcome
+from customerio_track_mcp.control.call import Call
+from customerio_track_mcp.control.chain import Control, chain
+from customerio_track_mcp.control.write import Write
+from customerio_track_mcp.instrumentation.calls import Outcome
 from customerio_track_mcp.tools.arguments import parse_arguments
 from customerio_track_mcp.tools.guidance import explain
 from customerio_track_mcp.tools.schemas import (
@@ -28,6 +31,7 @@ from customerio_track_mcp.track import (
     TrackRequest,
     operations,
     reserved_key_problems,
+    trim,
 )
 
 UNREPORTED_DROPS: Final = (
@@ -41,28 +45,36 @@ UNREPORTED_DROPS: Final = (
 class ToolHandlers:
     """The tools of one workspace. They do not raise `TrackError`: a failure is a result too.
 
-    Each handler updates the `CallContext` that it receives, which is what logs and metrics report about the call.
+    Each handler updates the record of the `Call` that it receives, which is what logs and metrics report about it.
 
     Args:
         client: a client of the workspace's Track API.
         allowed_keys: the reserved keys that the operator allows in attributes and event data.
         missing_credentials: which settings the client's credentials lack; every call returns it. Empty if none.
+        controls: what stands between a valid call and its request, the first one first.
     """
 
-    def __init__(self, client: TrackClient, allowed_keys: Collection[str] = (), missing_credentials: str = "") -> None:
+    def __init__(
+        self,
+        client: TrackClient,
+        allowed_keys: Collection[str] = (),
+        missing_credentials: str = "",
+        controls: Sequence[Control] = (),
+    ) -> None:
         self._client = client
         self._allowed_keys = allowed_keys
         self._missing_credentials = missing_credentials
+        self._send_through_controls = chain(controls, self._send)
 
     async def create_or_update_customer(
-        self, arguments: Mapping[str, object], context: CallContext | None = None
+        self, arguments: Mapping[str, object], call: Call | None = None
     ) -> CreateOrUpdateCustomerOutput:
         """Add a person, or update the person identified by `customer_id`."""
         given, problems = parse_arguments(CreateOrUpdateCustomerInput, arguments)
         # The placeholder of an invalid email must not contradict the other arguments.
         email = None if any(problem.parameter == "email" for problem in problems) else given.email
         problems += reserved_key_problems("attributes", given.attributes, RESERVED_ATTRIBUTES, self._allowed_keys)
-        context = context or CallContext()
+        call = call or Call()
         echo: dict[str, Any] = {}
         try:
             self._require_credentials()
@@ -73,22 +85,23 @@ class ToolHandlers:
                 ),
             )
             echo = {"customer_id": given.customer_id, "email": given.email}
-            receipt = await self._send(request, context, given.customer_id)
+            names = {"email", *(["created_at"] if given.created_at is not None else []), *(given.attributes or {})}
+            write = Write("create_or_update_customer", request, given.customer_id, attributes=names)
+            receipt = await self._carry_out(write, call)
         except TrackError as error:
-            context.outcome = error.code
+            call.record.outcome = error.code
             return CreateOrUpdateCustomerOutput(success=False, error=explain(error), **echo)
-        names = {"email", *(["created_at"] if given.created_at is not None else []), *(given.attributes or {})}
         message = (
             f"The Track API accepted customer {given.customer_id!r} with {_count(len(names), 'attribute')}"
             f"{_on_attempt(receipt)}. {UNREPORTED_DROPS}{_notes(request)}"
         )
         return CreateOrUpdateCustomerOutput(success=True, message=message, **echo)
 
-    async def send_event(self, arguments: Mapping[str, object], context: CallContext | None = None) -> SendEventOutput:
+    async def send_event(self, arguments: Mapping[str, object], call: Call | None = None) -> SendEventOutput:
         """Record one event for a person."""
         given, problems = parse_arguments(SendEventInput, arguments)
         problems += reserved_key_problems("data", given.data, RESERVED_EVENT_DATA, self._allowed_keys)
-        context = context or CallContext()
+        call = call or Call()
         echo: dict[str, Any] = {}
         try:
             self._require_credentials()
@@ -99,9 +112,10 @@ class ToolHandlers:
                 ),
             )
             echo = {"customer_id": given.customer_id, "event_name": given.event_name}
-            receipt = await self._send(request, context, given.customer_id)
+            write = Write("send_event", request, given.customer_id, event_name=trim(given.event_name))
+            receipt = await self._carry_out(write, call)
         except TrackError as error:
-            context.outcome = error.code
+            call.record.outcome = error.code
             return SendEventOutput(success=False, error=explain(error), **echo)
         message = (
             f"The Track API accepted event {given.event_name!r} for customer {given.customer_id!r}"
@@ -110,11 +124,11 @@ class ToolHandlers:
         return SendEventOutput(success=True, message=message, **echo)
 
     async def add_customers_to_segment(
-        self, arguments: Mapping[str, object], context: CallContext | None = None
+        self, arguments: Mapping[str, object], call: Call | None = None
     ) -> AddCustomersToSegmentOutput:
         """Add people to a manual segment."""
         given, problems = parse_arguments(AddCustomersToSegmentInput, arguments)
-        context = context or CallContext()
+        call = call or Call()
         echo: dict[str, Any] = {}
         try:
             self._require_credentials()
@@ -123,9 +137,10 @@ class ToolHandlers:
                 lambda: operations.add_to_segment(given.segment_id, given.customer_ids, id_type=given.id_type),
             )
             echo = {"segment_id": str(int(given.segment_id)), "id_type": given.id_type.value}
-            receipt = await self._send(request, context)
+            write = Write("add_customers_to_segment", request, segment_id=echo["segment_id"])
+            receipt = await self._carry_out(write, call)
         except TrackError as error:
-            context.outcome = error.code
+            call.record.outcome = error.code
             hint = "The segment must exist and must be a manual segment."
             return AddCustomersToSegmentOutput(success=False, error=explain(error, hint), **echo)
         message = (
@@ -139,11 +154,22 @@ class ToolHandlers:
         if self._missing_credentials:
             raise MissingCredentialsError(self._missing_credentials)
 
-    async def _send(self, request: TrackRequest, context: CallContext, person: str | None = None) -> Receipt:
-        context.person, context.people = person, request.people
-        receipt = await self._client.send(request, context.progress)
-        context.outcome = Outcome.OK
+    async def _carry_out(self, write: Write, call: Call) -> Receipt:
+        record, request = call.record, write.request
+        record.person, record.people = write.person, request.people
+        record.event_name, record.event_id, record.segment_id = (
+            write.event_name,
+            request.event_id or "",
+            write.segment_id,
+        )
+        receipt = await self._send_through_controls(write, call)
+        if receipt is None:
+            raise NotImplementedError("a dry run")
+        record.outcome = Outcome.OK
         return receipt
+
+    async def _send(self, write: Write, call: Call) -> Receipt:
+        return await self._client.send(write.request, call.record.progress)
 
 
 def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> TrackRequest:

@@ -8,7 +8,7 @@ from typing import Final
 
 import mcp_types as types
 
-from customerio_track_mcp.instrumentation.calls import CallContext
+from customerio_track_mcp.control.call import Call
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.tools.schemas import (
     AddCustomersToSegmentInput,
@@ -22,7 +22,7 @@ from customerio_track_mcp.tools.schemas import (
     published_schema,
 )
 
-Handler = Callable[[ToolHandlers, Mapping[str, object], CallContext], Awaitable[ToolOutput]]
+Handler = Callable[[ToolHandlers, Mapping[str, object], Call], Awaitable[ToolOutput]]
 
 
 @dataclass(frozen=True, slots=True)

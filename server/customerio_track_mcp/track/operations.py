@@ -7,7 +7,7 @@ together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
@@ -65,6 +65,18 @@ class TrackRequest:
     people: int = 1
     event_id: str | None = None
     notes: tuple[str, ...] = ()
+
+    def with_event_id(self, event_id: str) -> TrackRequest:
+        """Return the same event with another id.
+
+        Args:
+            event_id: a ULID.
+        """
+        if self.event_id is None or self.content is None:
+            raise RuntimeError("the request is not an event")
+        # The old id occurs only once: it is random.
+        content = self.content.replace(self.event_id.encode(), event_id.encode())
+        return replace(self, content=content, event_id=event_id)
 
 
 def identify(

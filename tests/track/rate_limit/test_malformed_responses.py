@@ -129,7 +129,7 @@ async def test_malformed_digest_of_the_script_is_not_kept(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """redis-py would use it for every later call, even after Redis has recovered."""
-    monkeypatch.setattr("customerio_track_mcp.track.rate_limit.redis_limiter._RETRY_DELAY", 0)
+    monkeypatch.setattr("customerio_track_mcp.redis_access.availability._RETRY_DELAY", 0)
     shared: list[bool] = []
     responses = {"EVALSHA": b"-NOSCRIPT x\r\n", "SCRIPT": b"$-1\r\n"}
     with caplog.at_level(logging.WARNING):

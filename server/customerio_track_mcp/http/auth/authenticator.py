@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from mcp.server import ServerRequestContext
@@ -22,6 +23,7 @@ from customerio_track_mcp.http.auth.jwt_verifier import JwtVerifier
 from customerio_track_mcp.http.auth.scope_challenge import NamedTool, ScopeChallengeMiddleware
 from customerio_track_mcp.http.auth.scopes import SCOPE_OF_TOOL, TOOL_SCOPES, tools_of
 from customerio_track_mcp.http.auth.static_tokens import StaticTokens
+from customerio_track_mcp.http.caller_limits import caller_key
 from customerio_track_mcp.instrumentation.calls import Caller
 from customerio_track_mcp.settings.http import HttpSettings
 
@@ -107,6 +109,7 @@ class Authenticator:
             request_id,
             None if tools == set(SCOPE_OF_TOOL) else tools,
             f"To use more, the caller's token needs these scopes: {missing}.",
+            json.dumps(caller_key(scope)),
         )
 
 

@@ -7,28 +7,23 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 import anyio
 from limits import RateLimitItem, RateLimitItemPerSecond
-from limits.aio.storage import RedisStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
-from limits.errors import ConfigurationError
-from redis.asyncio import ConnectionPool
-from redis.exceptions import InvalidResponse
 
+from customerio_track_mcp.redis_access.availability import Availability
+from customerio_track_mcp.redis_access.connections import RESPONSE_TIMEOUT, redis_connections
+from customerio_track_mcp.redis_access.limits_storage import limits_storage
 from customerio_track_mcp.track.rate_limit.base import RateLimiter
-from customerio_track_mcp.track.rate_limit.redis_connections import RESPONSE_TIMEOUT, redis_connections
 
 logger = logging.getLogger("customerio_track_mcp.track")
 
 _PERMIT_LIFETIME: Final = 0.5
 """Seconds within which permits must be used: later, they would exceed the limit of another second."""
-_RETRY_DELAY: Final = 2.0
-"""Seconds before a Redis that did not respond is asked again."""
 
 
 class RedisRateLimiter:
@@ -58,15 +53,19 @@ class RedisRateLimiter:
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._connections = redis_connections(url)
-        self._storage = _storage(url, self._connections)
+        self._storage = limits_storage(url, self._connections)
         self._window = SlidingWindowCounterRateLimiter(self._storage)
         self._item = _per_window(requests_per_second)
         self._key = key
         self._poll_interval = min(0.1, max(0.005, 1 / requests_per_second))
         self._fallback = fallback
-        self._on_change = on_change
-        self._shared: bool | None = None
-        self._ask_again_at = -math.inf
+        self._redis = Availability(
+            lambda error: logger.warning(
+                "rate budget storage lost: this process keeps to its share", extra={"error": error}
+            ),
+            lambda: logger.warning("rate budget storage is back: the budget is shared again"),
+            on_change,
+        )
         self._inspect_at = -math.inf
         self._waiting = 0
         self._permits, self._permits_end = 0, -math.inf
@@ -87,7 +86,7 @@ class RedisRateLimiter:
 
     async def _take_shared_permit(self) -> bool:
         """Wait for a permit of the shared limit; return False if Redis is lost."""
-        while anyio.current_time() >= self._ask_again_at:
+        while self._redis.is_worth_asking:
             if self._permits and anyio.current_time() < self._permits_end:
                 self._permits -= 1
                 return True
@@ -101,7 +100,7 @@ class RedisRateLimiter:
             except Exception as error:  # noqa: BLE001 - what redis-py raises for a malformed response has no common class
                 await self._on_lost(error)
                 return False
-            self._on_found()
+            self._redis.found()
             self._permits, self._permits_end = wanted, anyio.current_time() + _PERMIT_LIFETIME
             if not wanted:
                 await anyio.sleep(self._poll_interval)
@@ -134,58 +133,13 @@ class RedisRateLimiter:
         await self._disconnect()
 
     async def _on_lost(self, error: Exception) -> None:
-        self._ask_again_at = anyio.current_time() + _RETRY_DELAY
+        self._redis.lost(error)
         # Reconnect, so that a hostname that now resolves to another server is looked up again.
         await self._disconnect()
-        if self._shared is not False:
-            # The error's text may contain the URL, and with it a password.
-            logger.warning("rate budget storage lost: this process keeps to its share", extra={"error": _kind(error)})
-            self._set_shared(shared=False)
 
     async def _disconnect(self) -> None:
         with anyio.move_on_after(RESPONSE_TIMEOUT), suppress(Exception):
             await self._connections.disconnect()
-
-    def _on_found(self) -> None:
-        if not self._shared:
-            if self._shared is False:
-                logger.warning("rate budget storage is back: the budget is shared again")
-            self._set_shared(shared=True)
-
-    def _set_shared(self, *, shared: bool) -> None:
-        self._shared = shared
-        self._on_change(shared)
-
-
-def _storage(url: str, connections: ConnectionPool) -> RedisStorage:
-    try:
-        storage = RedisStorage(
-            f"async+{url}",
-            implementation="redispy",  # the default expects a pool of coredis: github.com/alisaifee/limits/issues/295
-            key_prefix="customerio-track-mcp",
-            connection_pool=connections,  # type: ignore[arg-type]  # documented as accepted
-        )
-    except ConfigurationError:
-        raise ValueError("expected one host and its port") from None
-    # `limits` takes any response that is not empty for a permit, and redis-py keeps any for the digest of a script.
-    client = storage.bridge.get_connection()  # type: ignore[attr-defined]  # of the bridge to redis-py
-    client.set_response_callback("EVALSHA", _script_result)
-    client.set_response_callback("SCRIPT LOAD", _script_digest)
-    return storage
-
-
-def _script_result(response: object, **_: object) -> object:
-    """Return the response to a script: 1 or None for a permit, or four values for the state of the window."""
-    if response is None or response == 1 or (isinstance(response, list) and len(response) == 4):
-        return response
-    raise InvalidResponse("not the result of a script")
-
-
-def _script_digest(response: object, **_: object) -> str:
-    """Return the response to SCRIPT LOAD: a SHA-1 in hexadecimal."""
-    if isinstance(response, bytes) and re.fullmatch(rb"[0-9a-f]{40}", response):
-        return response.decode()
-    raise InvalidResponse("not the digest of a script")
 
 
 def _per_window(requests_per_second: float) -> RateLimitItem:
@@ -196,8 +150,3 @@ def _per_window(requests_per_second: float) -> RateLimitItem:
     if requests_per_second >= 1:
         return RateLimitItemPerSecond(math.floor(requests_per_second))
     return RateLimitItemPerSecond(1, math.ceil(1 / requests_per_second))
-
-
-def _kind(error: Exception) -> str:
-    cause = error.__cause__ or error
-    return type(cause).__name__

@@ -1,0 +1,1 @@
+"""How this package reaches Redis; needs the extra `redis`."""

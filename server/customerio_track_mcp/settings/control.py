@@ -1,0 +1,68 @@
+"""Settings with which an operator decides what a model may do, and what is recorded of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.validators import lower, split
+
+MAX_RESEND_WINDOW_SECONDS: Final = 86_400
+
+Identifiers = Literal["hash", "clear"]
+Fallback = Literal["refuse", "allow"]
+
+
+class ControlSettings(EnvironmentSettings):
+    """What a model may do, and what is recorded. Nothing is restricted, confirmed or recorded unless it is set."""
+
+    model_config = SettingsConfigDict(env_prefix="CUSTOMERIO_")
+
+    resend_window: float = Field(
+        default=900.0,
+        ge=0,
+        le=MAX_RESEND_WINDOW_SECONDS,
+        allow_inf_nan=False,
+        description="Seconds for which an identical call of send_event is the same event, if the result of the first "
+        "was not delivered or its outcome is unknown; 0 turns this off.",
+    )
+    dry_run: bool = Field(default=False, description="true: do everything but send, as --dry-run does.")
+    tools: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)] = Field(
+        default=None, description="Tools that may be used, separated by commas; all by default."
+    )
+    events: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)] = Field(
+        default=None, description="Event names that may be sent, separated by commas, * as a wildcard; all by default."
+    )
+    segments: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)] = Field(
+        default=None, description="Numbers of the segments that may be added to, separated by commas; all by default."
+    )
+    attributes: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)] = Field(
+        default=None,
+        description="Attribute names that may be set, separated by commas, * as a wildcard; all by default.",
+    )
+    max_events_per_hour: int | None = Field(
+        default=None, ge=1, le=1_000_000_000, description="Events per hour; unlimited by default."
+    )
+    max_people_per_hour: int | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000_000,
+        description="People per hour that are updated or added to segments; unlimited by default.",
+    )
+    pause_file: Path | None = Field(default=None, description="While this file exists, nothing is sent.")
+    confirm: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)] = Field(
+        default=(),
+        description="Tools that ask a person first, separated by commas; add_customers_to_segment>50 asks for more "
+        "than 50 people.",
+    )
+    confirm_fallback: Annotated[Fallback, BeforeValidator(lower)] = Field(
+        default="refuse", description="refuse or allow: what to do if the host cannot ask a person."
+    )
+    write_log: Path | None = Field(default=None, description="File to which one line of JSON is appended per write.")
+    write_log_identifiers: Annotated[Identifiers, BeforeValidator(lower)] = Field(
+        default="hash", description="hash or clear: how the write log names people."
+    )
