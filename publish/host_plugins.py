@@ -18,8 +18,15 @@ from publish.names import ROOT, Names, read_names
 from publish.released_server import CHOSEN_SETTINGS, SERVER_NAME, uvx_entry
 
 CLAUDE_PLUGIN: Final = Path("plugins", "claude-code")
-_TITLES: Final = {"site_id": "Site ID", "api_key": "Tracking API key", "region": "Region", "sandbox": "Use the sandbox"}
+_TITLES: Final = {
+    "site_id": "Site ID",
+    "api_key": "Tracking API key",
+    "region": "Region",
+    "sandbox": "Use the sandbox",
+    "dry_run": "Dry run",
+}
 _SECRETS: Final = frozenset({"api_key"})
+_SWITCHES: Final = frozenset({"sandbox", "dry_run"})
 
 
 def main() -> int:
@@ -73,14 +80,14 @@ def _claude_plugin(names: Names) -> dict[str, Any]:
 
 def _claude_option(field: str) -> dict[str, Any]:
     option = {
-        "type": "boolean" if field == "sandbox" else "string",
+        "type": "boolean" if field in _SWITCHES else "string",
         "title": _TITLES[field],
         "description": Settings.model_fields[field].description,
     }
     if field in _SECRETS:
         # Claude Code keeps it outside its settings, in its secure storage.
         return option | {"sensitive": True}
-    return option | {"default": {"site_id": "", "region": "US", "sandbox": False}[field]}
+    return option | {"default": False if field in _SWITCHES else {"site_id": "", "region": "US"}[field]}
 
 
 def _claude_servers(names: Names) -> dict[str, Any]:

@@ -24,9 +24,9 @@ _API_CREDENTIALS: Final = "In Customer.io: Settings > Workspace Settings > API C
 _PRIVACY: Final = """\
 **Privacy.** This extension runs on your computer. It sends the arguments of tool calls, which can contain personal \
 data, to Customer.io's Track API in the region that you choose, and nothing to anybody else: no telemetry. With the \
-sandbox switched on, it sends nothing. The key is marked as sensitive, so that Claude Desktop hides it and stores it \
-securely. On the first start, Claude Desktop downloads the dependencies from the Python Package Index, and Python \
-itself from Astral, the maker of uv, if your computer has none that fits. What \
+sandbox or the dry run switched on, it sends nothing. The key is marked as sensitive, so that Claude Desktop hides it \
+and stores it securely. On the first start, Claude Desktop downloads the dependencies from the Python Package Index, \
+and Python itself from Astral, the maker of uv, if your computer has none that fits. What \
 Customer.io stores is subject to Customer.io's privacy policy."""
 _CUSTOMERIO_PRIVACY: Final = "https://customer.io/legal/privacy-policy"
 
@@ -60,6 +60,13 @@ _USER_CONFIG: Final[dict[str, dict[str, Any]]] = {
         "title": "Use the sandbox",
         "description": "Try everything without an account: calls go to a Track API on your computer, with a page to "
         "watch what arrives. Nothing is sent to Customer.io.",
+        "required": False,
+        "default": False,
+    },
+    "dry_run": {
+        "type": "boolean",
+        "title": "Dry run",
+        "description": "Rehearse: calls are checked, and each result shows the request. Nothing is sent.",
         "required": False,
         "default": False,
     },

@@ -106,6 +106,7 @@ def _environment_variables() -> list[dict[str, Any]]:
         _variable("api_key", isRequired=True, isSecret=True),
         _variable("region", default=Region.US.value, choices=[region.value for region in Region]),
         _variable("sandbox", format="boolean", default="false"),
+        _variable("dry_run", format="boolean", default="false"),
     ]
 
 

@@ -8,7 +8,7 @@ from publish.names import Names
 
 SERVER_NAME: Final = "customerio-track"
 """What hosts call the server, as `customerio-track-mcp install` does."""
-CHOSEN_SETTINGS: Final = ("site_id", "api_key", "region", "sandbox")
+CHOSEN_SETTINGS: Final = ("site_id", "api_key", "region", "sandbox", "dry_run")
 """The settings that a person who installs the server chooses."""
 
 

@@ -76,7 +76,7 @@ def create_mcp_server(
 
     Args:
         handlers: run the tools.
-        note: a last line for the server's instructions.
+        note: the last lines of the server's instructions.
         policy: returns what the server allows a caller, for the resource of that name; None to omit it.
         authenticates: whether callers differ in what they may use, so that what one receives is not for another.
         caller_of: returns who makes a request; a caller only sees the tools that they may use.

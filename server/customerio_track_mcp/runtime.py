@@ -16,6 +16,8 @@ from mcp.server import Server, ServerRequestContext
 
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY
 from customerio_track_mcp.control.chain import Control
+from customerio_track_mcp.control.dry_run import DryRun
+from customerio_track_mcp.control.summary import instruction_lines
 from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, OnCall
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.instrumentation.traces import TracingObserver, tracing
@@ -34,7 +36,7 @@ class Upstream:
     Attributes:
         settings: credentials, retries, rate limit and logs.
         base_url: the Track API's base URL.
-        note: what the model must know about it; the last line of the server's instructions.
+        note: what the model must know about it; a line of the server's instructions.
     """
 
     settings: Settings
@@ -102,10 +104,14 @@ async def open_runtime(
             create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
         )
         controls: list[Control] = []
-        handlers = ToolHandlers(client, settings.allow_reserved_keys, settings.missing_credentials, controls)
+        if settings.dry_run:
+            controls.append(DryRun())
+        # A dry run needs no credentials: it is also a rehearsal without an account.
+        missing_credentials = "" if settings.dry_run else settings.missing_credentials
+        handlers = ToolHandlers(client, settings.allow_reserved_keys, missing_credentials, controls)
         server = create_mcp_server(
             handlers,
-            upstream.note,
+            "\n".join(filter(None, (upstream.note, *instruction_lines(settings)))),
             policy=partial(policy_text, settings, upstream.note),
             authenticates=authenticates,
             caller_of=caller_of,

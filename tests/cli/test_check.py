@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import anyio
 import pytest
 
 from customerio_track_mcp.cli.check import check
-from customerio_track_mcp.sandbox import run_sandbox
+from customerio_track_mcp.cli.main import main
+from customerio_track_mcp.control.summary import report_lines
+from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
 from customerio_track_mcp.settings.server import Settings
 from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
 
@@ -72,6 +75,28 @@ async def test_every_failure_says_what_a_person_must_do(scripted: ScriptedServer
     for text in ("the user", "etrying", "call again", "was not carried out", "Nothing was sent", "track-mcp check"):
         assert text not in "".join(verdict.lines)
     assert len(scripted.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "controls",
+    [{}, {"DRY_RUN": "true"}, {"PAUSE_FILE": "/dev/null"}, {"EVENTS": "purchase", "MAX_EVENTS_PER_HOUR": "5"}],
+)
+@pytest.mark.parametrize(("key", "status"), [("sandbox:sandbox", 0), ("sandbox:wrong-key", 1)])
+async def test_controls_follow_the_verdict_and_do_not_change_the_exit_status(
+    sandbox: RunningSandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    controls: dict[str, str],
+    key: str,
+    status: int,
+) -> None:
+    for name, value in {"API_KEY": key, "TRACK_URL": sandbox.url, **controls}.items():
+        monkeypatch.setenv(f"CUSTOMERIO_{name}", value)
+    assert await anyio.to_thread.run_sync(main, ["check"]) == status
+    verdict, asked, *lines = capsys.readouterr().out.splitlines()
+    assert verdict.startswith("FAILED: " if status else "OK: ")
+    assert asked.startswith("The Track API that was asked is ")
+    assert lines == report_lines(Settings.from_environment())
 
 
 async def test_missing_site_id_is_reported_with_the_setting() -> None:

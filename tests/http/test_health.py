@@ -85,6 +85,17 @@ async def test_service_is_not_ready_without_a_site_id(scripted: ScriptedServer) 
     assert scripted.requests == []
 
 
+@pytest.mark.parametrize("api_key", ["sandbox:sandbox", "key-alone"])
+async def test_service_is_ready_in_a_dry_run_without_asking(scripted: ScriptedServer, api_key: str) -> None:
+    async with running_service(scripted.url, {"api_key": api_key, "dry_run": True}) as http:
+        for _ in range(2):
+            response = await http.get("/readyz")
+            assert (response.status_code, response.text) == (200, "ready (dry run: the Track API is not asked)\n")
+        assert (await http.get("/healthz")).text == "ok\n"
+        assert payload_in(await http.post("/mcp", json=call()))["success"] is True
+    assert scripted.connections == 0
+
+
 async def test_result_of_the_probe_is_cached(scripted: ScriptedServer) -> None:
     scripted.acts = [respond(200, REGION_RESPONSE)]
     async with running_service(scripted.url) as http:

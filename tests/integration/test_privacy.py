@@ -10,34 +10,12 @@ from typing import Any, Final
 
 import anyio
 
+from tests.support.audit import audit_events, audited
 from tests.support.documents import PRIVACY
 from tests.support.messages import INITIALIZE
 from tests.support.process import environment, run
 from tests.support.scripted_server import ScriptedServer
 
-AUDITOR: Final = """\
-import json, os, sys
-
-shown = {"socket.getaddrinfo", "os.mkdir", "os.rename", "sqlite3.connect", "subprocess.Popen", "os.posix_spawn"}
-log = os.open(os.environ["AUDIT_LOG"], os.O_WRONLY | os.O_APPEND)
-
-def record(event, arguments):
-    if event == "open":
-        path, mode, flags = arguments
-        writes = set(mode or "") & set("wax+") or (flags or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
-        if not isinstance(path, (str, bytes)) or not writes:
-            return
-        details = os.fsdecode(path)
-    elif event == "socket.connect":
-        details = list(arguments[1]) if isinstance(arguments[1], tuple) else str(arguments[1])
-    elif event in shown:
-        details = str(arguments[0])
-    else:
-        return
-    os.write(log, (json.dumps([event, details]) + "\\n").encode())
-
-sys.addaudithook(record)
-"""
 _IGNORED: Final = re.compile(r"^\['open', '(/proc/self/fd/2|/dev/null)'\]$")
 """stderr, which is opened again so that it never blocks."""
 CALLS: Final[Mapping[str, Mapping[str, object]]] = {
@@ -49,12 +27,7 @@ CALLS: Final[Mapping[str, Mapping[str, object]]] = {
 
 def session(folder: Path, *arguments: str, **settings: str) -> list[Any]:
     """Run a session with one call of each tool; return the audit events."""
-    (folder / "sitecustomize.py").write_text(AUDITOR, encoding="utf-8")
-    log = folder / "events"
-    log.touch()
-    env = environment(**settings)
-    env |= {"AUDIT_LOG": str(log), "PYTHONDONTWRITEBYTECODE": "1"}
-    env["PYTHONPATH"] = f"{folder}:{env['PYTHONPATH']}" if env.get("PYTHONPATH") else str(folder)
+    env = audited(folder, environment(**settings))
     messages = [dict(INITIALIZE)]
     messages += [
         {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": {"name": name, "arguments": given}}
@@ -63,8 +36,7 @@ def session(folder: Path, *arguments: str, **settings: str) -> list[Any]:
     process = run(*arguments, stdin="".join(f"{json.dumps(message)}\n" for message in messages), env=env)
     assert process.returncode == 0, process.stderr
     assert process.stdout.count('"isError":false') == len(CALLS), process.stdout
-    events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    return [event for event in events if not _IGNORED.search(str(event))]
+    return [event for event in audit_events(folder) if not _IGNORED.search(str(event))]
 
 
 async def test_a_session_connects_to_the_track_api_alone_and_writes_nothing(

@@ -15,7 +15,13 @@ from publish.names import ROOT, Names, read_names
 
 NAMES: Final = read_names()
 RELEASED: Final = Names(NAMES.project, "1.2.3", NAMES.description, "Acme")
-CHOSEN: Final = {"CUSTOMERIO_SITE_ID", "CUSTOMERIO_API_KEY", "CUSTOMERIO_REGION", "CUSTOMERIO_SANDBOX"}
+CHOSEN: Final = {
+    "CUSTOMERIO_SITE_ID",
+    "CUSTOMERIO_API_KEY",
+    "CUSTOMERIO_REGION",
+    "CUSTOMERIO_SANDBOX",
+    "CUSTOMERIO_DRY_RUN",
+}
 
 
 def content(path: Path | str) -> dict[str, Any]:
@@ -78,3 +84,4 @@ def test_empty_options_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings.from_environment()
     assert settings.region is Region.US
     assert not settings.sandbox
+    assert not settings.dry_run

@@ -35,10 +35,10 @@ def test_every_field_of_the_form_reaches_the_setting_of_its_name() -> None:
 def test_only_the_key_is_secret_and_every_field_has_the_default_of_its_setting() -> None:
     form = manifest_of()["user_config"]
     assert isinstance(form, dict)
-    assert list(form) == ["site_id", "api_key", "region", "sandbox"]
+    assert list(form) == ["site_id", "api_key", "region", "sandbox", "dry_run"]
     assert [name for name, field in form.items() if field.get("sensitive")] == ["api_key"]
     for name, field in form.items():
-        assert field["default"] == (Settings.model_fields[name].default or "" if name != "sandbox" else False)
+        assert field["default"] == ("" if (default := Settings.model_fields[name].default) is None else default)
 
 
 def test_icon_has_the_size_that_the_manifest_names() -> None:

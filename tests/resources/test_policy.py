@@ -30,6 +30,7 @@ def policy(note: str = "", caller: Caller | None = None, **settings: Any) -> str
         ({"rate_limit": 12.5}, "Rate limit: 12.5 requests per second"),
         ({"max_attempts": 7, "time_budget": 9}, "Retries: up to 7 attempts within 9 seconds"),
         ({}, "Credentials: set."),
+        ({"api_key": None, "dry_run": True}, "CUSTOMERIO_API_KEY is not set, which a dry run does not need."),
         ({"api_key": None}, "Credentials: CUSTOMERIO_API_KEY is not set; every call fails until that is done."),
     ],
 )

@@ -103,6 +103,7 @@ def check(options: NoOptions) -> int:
     """Test the credentials."""
     del options
     from customerio_track_mcp.cli.check import check
+    from customerio_track_mcp.control.summary import report_lines
     from customerio_track_mcp.instrumentation.logs import configure_logging
     from customerio_track_mcp.settings.server import Settings
 
@@ -114,6 +115,8 @@ def check(options: NoOptions) -> int:
             print_result(line)
         if settings.sandbox:
             print_result("CUSTOMERIO_SANDBOX is true: a server with these settings calls a sandbox, not the workspace.")
+        for line in report_lines(settings):
+            print_result(line)
         return 0 if verdict.is_usable else 1
     finally:
         report_unknown_variables()

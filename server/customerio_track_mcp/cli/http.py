@@ -19,6 +19,7 @@ from customerio_track_mcp import __version__
 from customerio_track_mcp.cli.options import HttpOptions, WorkerOptions
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.cli.upstream import open_upstream, startup_notifier
+from customerio_track_mcp.control.summary import control_names
 from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.http.exposure import exposed_by
 from customerio_track_mcp.http.hostnames import accepted_hostnames, bracketed
@@ -114,6 +115,7 @@ async def _supervise(
         workers=options.workers,
         descriptor=listener.fileno(),
         sandbox_url=upstream.base_url if options.sandbox else None,
+        dry_run=options.dry_run,
     )
     # -P: import no module from the folder in which this happens to be started.
     command = [sys.executable, "-P", "-m", "customerio_track_mcp.cli.worker", json.dumps(asdict(worker))]
@@ -141,6 +143,7 @@ async def _supervise(
 def _startup_lines(options: HttpOptions, settings: HttpSettings, upstream: Upstream, port: int) -> Callable[[], None]:
     url = f"http://{bracketed(options.host)}:{port}{settings.path}"
     notify = startup_notifier(upstream.settings)
+    controls = control_names(upstream.settings)
 
     def print_lines() -> None:
         fields = {
@@ -150,9 +153,13 @@ def _startup_lines(options: HttpOptions, settings: HttpSettings, upstream: Upstr
             "workers": options.workers,
             "region": str(upstream.settings.region),
             "sandbox": options.sandbox,
+            "dry_run": upstream.settings.dry_run,
+            "controls": ", ".join(controls),
         }
         logger.info("service started", extra=fields)
         notify(f"listening on {url}" + (f" with {options.workers} workers" if options.workers > 1 else ""))
+        if controls:
+            notify(f"controls: {', '.join(controls)} ('customerio-track-mcp check' shows their values)")
         if public_path := _other_public_path(settings):
             notify(
                 f"WARNING: CUSTOMERIO_HTTP_PUBLIC_URL has the path {public_path}, but CUSTOMERIO_HTTP_PATH is "

@@ -140,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     http.set_defaults(run=commands.http, options=HttpOptions)
     for serving in (stdio, http):
         serving.add_argument("--sandbox", action="store_true", help="use an embedded sandbox; no account needed")
+        serving.add_argument("--dry-run", action="store_true", help="do everything but send; no account needed")
 
     sandbox = subcommands.add_parser("sandbox", help="run the sandbox Track API alone, with a page to watch it")
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

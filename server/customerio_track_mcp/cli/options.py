@@ -31,9 +31,11 @@ class StdioOptions(SandboxPageOptions):
 
     Attributes:
         sandbox: whether calls go to an embedded sandbox.
+        dry_run: whether nothing is sent, whatever the settings say.
     """
 
     sandbox: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,9 +150,11 @@ class WorkerOptions:
         workers: the number of workers, which divide the rate limit.
         descriptor: the file descriptor of the listening socket.
         sandbox_url: the supervisor's embedded sandbox; None for the workspace in the settings.
+        dry_run: whether nothing is sent, whatever the settings say.
     """
 
     host: str
     workers: int
     descriptor: int
     sandbox_url: str | None
+    dry_run: bool

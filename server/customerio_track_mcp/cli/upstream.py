@@ -67,32 +67,50 @@ async def open_upstream(options: StdioOptions, default_log_level: LogLevel) -> A
     """
     async with AsyncExitStack() as stack:
         if options.sandbox:
-            upstream = sandbox_upstream((await stack.enter_async_context(_embedded_sandbox(options))).url)
+            upstream = sandbox_upstream(
+                (await stack.enter_async_context(_embedded_sandbox(options))).url, dry_run=options.dry_run
+            )
         else:
-            upstream = settings_upstream()
+            upstream = settings_upstream(dry_run=options.dry_run)
         settings = upstream.settings.with_defaults(log_level=default_log_level)
         configure_logging(settings.log_level, settings.log_format)
-        if missing := settings.missing_credentials:
-            # An error, so that it is shown at every log level.
-            notify = startup_notifier(settings, logger.error)
-            notify(
-                f"{missing}; every call fails until that is done ({API_CREDENTIALS_PAGE}; no account? try --sandbox)"
-            )
+        _report(settings)
         yield upstream
 
 
-def settings_upstream() -> Upstream:
+def _report(settings: Settings) -> None:
+    """Print why calls will not reach a workspace."""
+    missing = settings.missing_credentials
+    if settings.dry_run:
+        notify = startup_notifier(settings)
+        notify("dry run: nothing is sent")
+        if missing:
+            notify(f"{missing}; a dry run needs no credentials, but a server that sends does")
+    elif missing:
+        # An error, so that it is shown at every log level.
+        notify = startup_notifier(settings, logger.error)
+        notify(f"{missing}; every call fails until that is done ({API_CREDENTIALS_PAGE}; no account? try --sandbox)")
+
+
+def settings_upstream(*, dry_run: bool = False) -> Upstream:
     """Return the workspace that the settings name.
+
+    Args:
+        dry_run: whether nothing is sent, whatever the settings say.
 
     Raises:
         SettingsError: a setting is invalid.
     """
-    settings = Settings.from_environment()
+    settings = Settings.from_environment(**_overrides(dry_run=dry_run))
     return Upstream(settings, settings.base_url)
 
 
-def sandbox_upstream(url: str) -> Upstream:
+def sandbox_upstream(url: str, *, dry_run: bool = False) -> Upstream:
     """Return the sandbox at `url`, with the sandbox's own credentials.
+
+    Args:
+        url: the sandbox's base URL.
+        dry_run: whether nothing is sent, whatever the settings say.
 
     Raises:
         SettingsError: a setting is invalid.
@@ -100,8 +118,13 @@ def sandbox_upstream(url: str) -> Upstream:
     from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
     credentials = {"api_key": SANDBOX_API_KEY, "site_id": SANDBOX_SITE_ID}
-    settings = Settings.from_environment(**_OF_WORKSPACE | credentials)
+    settings = Settings.from_environment(**_OF_WORKSPACE | credentials | _overrides(dry_run=dry_run))
     return Upstream(settings, url, f"This is a sandbox without real data: watch what arrives at {url}")
+
+
+def _overrides(*, dry_run: bool) -> dict[str, bool]:
+    # Only to switch it on: without the option, the settings decide.
+    return {"dry_run": True} if dry_run else {}
 
 
 def startup_notifier(settings: Settings, log: Callable[[str], None] = logger.warning) -> Callable[[str], None]:

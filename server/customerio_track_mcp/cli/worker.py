@@ -54,7 +54,11 @@ async def _serve(options: WorkerOptions) -> None:
 
     http_settings = HttpSettings.from_environment()
     authenticator = Authenticator(http_settings)
-    upstream = sandbox_upstream(options.sandbox_url) if options.sandbox_url else settings_upstream()
+    dry_run = options.dry_run
+    if options.sandbox_url:
+        upstream = sandbox_upstream(options.sandbox_url, dry_run=dry_run)
+    else:
+        upstream = settings_upstream(dry_run=dry_run)
     configure_logging(upstream.settings.log_level, upstream.settings.log_format)
     service = Service(upstream, http_settings, authenticator, options.host, processes=options.workers)
     with socket.socket(fileno=options.descriptor) as listener:

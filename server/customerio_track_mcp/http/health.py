@@ -1,6 +1,6 @@
 """Whether the process is alive (`/healthz`), and whether it should receive calls (`/readyz`).
 
-Both answer without authentication, and so only yes or no; the reason is logged.
+Both answer without authentication, and so only yes or no, and whether this is a dry run; the reason is logged.
 
 A replica is not ready if no call of its could succeed while other replicas' might: its credentials or its region are
 wrong, or it drains. A Track API that is away is the same for every replica. Taking all of them out would only replace
@@ -52,11 +52,17 @@ class Readiness:
     Args:
         probe: asks the Track API about the credentials.
         on_upstream: called with whether the Track API gave a verdict, when that changes.
+        is_dry_run: whether no call reaches the Track API.
     """
 
     def __init__(
-        self, probe: Callable[[], Awaitable[ProbeResult]], on_upstream: Callable[[bool], None] = lambda _: None
+        self,
+        probe: Callable[[], Awaitable[ProbeResult]],
+        on_upstream: Callable[[bool], None] = lambda _: None,
+        *,
+        is_dry_run: bool = False,
     ) -> None:
+        self.is_dry_run = is_dry_run
         self._probe = probe
         self._on_upstream = on_upstream
         self._draining = False
@@ -121,6 +127,11 @@ async def probe_upstream(client: TrackClient, region: Region | None) -> ProbeRes
     return ProbeResult(rejected="WrongRegion" if region not in (None, found) else "")
 
 
+async def no_probe() -> ProbeResult:
+    """Return that calls can succeed, without asking: those of a dry run reach nothing that could reject them."""
+    return ProbeResult()
+
+
 async def healthz(request: Request) -> Response:
     """Respond that the process is alive."""
     del request
@@ -130,8 +141,10 @@ async def healthz(request: Request) -> Response:
 def readyz(readiness: Readiness) -> Callable[[Request], Awaitable[Response]]:
     """Return an endpoint that responds 200 or 503."""
 
+    ready = "ready (dry run: the Track API is not asked)\n" if readiness.is_dry_run else "ready\n"
+
     async def respond(request: Request) -> Response:
         del request
-        return PlainTextResponse("ready\n") if await readiness.is_ready() else PlainTextResponse("not ready\n", 503)
+        return PlainTextResponse(ready) if await readiness.is_ready() else PlainTextResponse("not ready\n", 503)
 
     return respond

@@ -11,7 +11,7 @@ from typing import Final
 
 from customerio_track_mcp.http.app import create_app
 from customerio_track_mcp.http.auth.authenticator import Authenticator
-from customerio_track_mcp.http.health import ProbeResult, Readiness, probe_upstream
+from customerio_track_mcp.http.health import ProbeResult, Readiness, no_probe, probe_upstream
 from customerio_track_mcp.http.server import serve
 from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.runtime import Upstream, create_client, open_runtime
@@ -70,7 +70,11 @@ class Service:
                     on_shared_limit=metrics.shared,
                 )
             )
-            readiness = Readiness(await self._probe(stack), metrics.upstream_reachable)
+            readiness = Readiness(
+                await self._probe(stack),
+                metrics.upstream_reachable,
+                is_dry_run=self.upstream.settings.dry_run,
+            )
             app = create_app(
                 runtime.server,
                 self.settings,
@@ -94,6 +98,8 @@ class Service:
     async def _probe(self, stack: AsyncExitStack) -> Callable[[], Awaitable[ProbeResult]]:
         """Return a probe that asks the Track API once, with its own connection and rate limit: it must not wait."""
         settings, base_url = self.upstream.settings, self.upstream.base_url
+        if settings.dry_run:
+            return no_probe
         region = settings.region if base_url == settings.region.track_url else None
         probe_settings = settings.model_copy(update={"max_attempts": 1, "time_budget": _PROBE_TIMEOUT})
         client = await stack.enter_async_context(create_client(probe_settings, base_url))

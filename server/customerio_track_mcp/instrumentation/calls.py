@@ -17,6 +17,7 @@ class Outcome(StrEnum):
     """How a tool call ended, if not with a `TrackError`: for those, the outcome is the error's `code`."""
 
     OK = "ok"
+    DRY_RUN = "dry_run"
     FORBIDDEN = "forbidden"
     CANCELED = "cancelled"  # a label value of published metrics, so the spelling stays
     INTERNAL_ERROR = "bug"  # likewise

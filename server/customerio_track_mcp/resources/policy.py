@@ -40,6 +40,8 @@ def _upstream(settings: Settings) -> str:
 
 def _credentials(settings: Settings) -> str:
     missing = settings.missing_credentials
+    if missing and settings.dry_run:
+        return f"{missing}, which a dry run does not need"
     return f"{missing}; every call fails until that is done" if missing else "set"
 
 

@@ -10,6 +10,7 @@ from customerio_track_mcp.control.chain import Control, chain
 from customerio_track_mcp.control.write import Write
 from customerio_track_mcp.instrumentation.calls import Outcome
 from customerio_track_mcp.tools.arguments import parse_arguments
+from customerio_track_mcp.tools.dry_run import dry_run_message
 from customerio_track_mcp.tools.guidance import explain
 from customerio_track_mcp.tools.schemas import (
     AddCustomersToSegmentInput,
@@ -91,6 +92,8 @@ class ToolHandlers:
         except TrackError as error:
             call.record.outcome = error.code
             return CreateOrUpdateCustomerOutput(success=False, error=explain(error), **echo)
+        if receipt is None:
+            return CreateOrUpdateCustomerOutput(success=True, message=dry_run_message(request), **echo)
         message = (
             f"The Track API accepted customer {given.customer_id!r} with {_count(len(names), 'attribute')}"
             f"{_on_attempt(receipt)}. {UNREPORTED_DROPS}{_notes(request)}"
@@ -117,6 +120,9 @@ class ToolHandlers:
         except TrackError as error:
             call.record.outcome = error.code
             return SendEventOutput(success=False, error=explain(error), **echo)
+        if receipt is None:
+            unsent = request.with_event_id(call.record.event_id)  # a control may have chosen another one
+            return SendEventOutput(success=True, message=dry_run_message(unsent), **echo)
         message = (
             f"The Track API accepted event {given.event_name!r} for customer {given.customer_id!r}"
             f"{_on_attempt(receipt)}; the event id is {receipt.event_id}.{_notes(request)}"
@@ -143,18 +149,22 @@ class ToolHandlers:
             call.record.outcome = error.code
             hint = "The segment must exist and must be a manual segment."
             return AddCustomersToSegmentOutput(success=False, error=explain(error, hint), **echo)
+        echo["customer_count"] = request.people
+        if receipt is None:
+            return AddCustomersToSegmentOutput(success=True, message=dry_run_message(request), **echo)
         message = (
             f"The Track API accepted {_count(request.people, 'id')} for segment {echo['segment_id']}"
             f"{_on_attempt(receipt)}. It does not report which of them it found: unknown ids are ignored."
             f"{_repeated(len(given.customer_ids) - request.people)}{_notes(request)}"
         )
-        return AddCustomersToSegmentOutput(success=True, message=message, customer_count=request.people, **echo)
+        return AddCustomersToSegmentOutput(success=True, message=message, **echo)
 
     def _require_credentials(self) -> None:
         if self._missing_credentials:
             raise MissingCredentialsError(self._missing_credentials)
 
-    async def _carry_out(self, write: Write, call: Call) -> Receipt:
+    async def _carry_out(self, write: Write, call: Call) -> Receipt | None:
+        """Send a write through the controls; return None if nothing was sent because this is a dry run."""
         record, request = call.record, write.request
         record.person, record.people = write.person, request.people
         record.event_name, record.event_id, record.segment_id = (
@@ -163,9 +173,8 @@ class ToolHandlers:
             write.segment_id,
         )
         receipt = await self._send_through_controls(write, call)
-        if receipt is None:
-            raise NotImplementedError("a dry run")
-        record.outcome = Outcome.OK
+        record.is_dry_run = receipt is None
+        record.outcome = Outcome.DRY_RUN if receipt is None else Outcome.OK
         return receipt
 
     async def _send(self, write: Write, call: Call) -> Receipt:

@@ -98,11 +98,11 @@ def test_other_names_are_not_pointed_out(name: str) -> None:
 def test_timestamp_in_event_data_is_pointed_out(name: str) -> None:
     request = operations.track("1", "bought", data={name: 1_700_000_000, "total": 1})
     assert request.notes == (
-        f"data.{name} was sent as ordinary data: events are recorded as of now and cannot be backdated here.",
+        f"data.{name} is sent as ordinary data: events are recorded as of now and cannot be backdated here.",
     )
     assert operations.track("1", "bought", data={"timestamps": [], "at": 1}).notes == ()
     assert operations.track("1", "bought", data={"timestamp": 1, "Timestamp": 2}).notes == (
-        "data.timestamp, data.Timestamp were sent as ordinary data: events are recorded as of now and cannot be "
+        "data.timestamp, data.Timestamp are sent as ordinary data: events are recorded as of now and cannot be "
         "backdated here.",
     )
 

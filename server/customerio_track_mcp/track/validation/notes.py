@@ -36,7 +36,7 @@ def attribute_notes(attributes: Mapping[str, object]) -> Iterator[str]:
 def event_data_notes(data: Mapping[str, object]) -> Iterator[str]:
     """Yield what is doubtful about an event's valid `data`."""
     if times := [f"data.{name}" for name in data if len(name) < 16 and name.strip("_ ").lower() == "timestamp"]:
-        yield f"{_names(times)} {'was' if len(times) == 1 else 'were'} sent as ordinary data: {NO_BACKDATING}."
+        yield f"{_names(times)} {'is' if len(times) == 1 else 'are'} sent as ordinary data: {NO_BACKDATING}."
 
 
 def member_notes(ids: Sequence[str], id_type: IdType) -> Iterator[str]:
