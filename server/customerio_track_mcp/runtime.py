@@ -6,8 +6,8 @@ Both transports and the benchmarks get theirs from here.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,6 +17,10 @@ from mcp.server import Server, ServerRequestContext
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY
 from customerio_track_mcp.control.chain import Control
 from customerio_track_mcp.control.dry_run import DryRun
+from customerio_track_mcp.control.pause import Pause
+from customerio_track_mcp.control.quotas.control import Quotas
+from customerio_track_mcp.control.quotas.local import LocalCounters
+from customerio_track_mcp.control.quotas.shares import is_shared, maxima_per_hour, shares_per_hour
 from customerio_track_mcp.control.summary import instruction_lines
 from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, OnCall
 from customerio_track_mcp.instrumentation.logs import call_log
@@ -103,9 +107,12 @@ async def open_runtime(
         client = await stack.enter_async_context(
             create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
         )
-        controls: list[Control] = []
-        if settings.dry_run:
-            controls.append(DryRun())
+        pause = [Pause(settings.pause_file)] if settings.pause_file is not None else []
+        quotas = await stack.enter_async_context(open_quotas(upstream, processes=processes))
+        # Once more after a person was asked, who may have taken their time.
+        pause_again = pause if settings.confirm else []
+        dry_run = [DryRun()] if settings.dry_run else []
+        controls: list[Control] = [*pause, *quotas, *pause_again, *dry_run]
         # A dry run needs no credentials: it is also a rehearsal without an account.
         missing_credentials = "" if settings.dry_run else settings.missing_credentials
         handlers = ToolHandlers(client, settings.allow_reserved_keys, missing_credentials, controls)
@@ -171,10 +178,52 @@ async def open_rate_limiter(
     if storage == IN_PROCESS_STORAGE:
         yield share
         return
-    try:
+    with _storage_errors():
         from customerio_track_mcp.track import RedisRateLimiter
 
-        limiter = RedisRateLimiter(storage, _limiter_key(upstream), settings.rate_limit, share, on_change)
+        limiter = RedisRateLimiter(storage, workspace_key(upstream), settings.rate_limit, share, on_change)
+    async with aclosing(limiter):
+        yield limiter
+
+
+@asynccontextmanager
+async def open_quotas(upstream: Upstream, *, processes: int = 1) -> AsyncIterator[Sequence[Quotas]]:
+    """Create the control that keeps the maxima per hour, and close it when the block ends; none without a maximum.
+
+    Args:
+        upstream: the workspace, the maxima, and where they are counted. A dry run is counted in this process only.
+        processes: the number of processes of this replica, which divide its share.
+
+    Raises:
+        SettingsError: the storage cannot be used, or a process would have no share.
+    """
+    settings = upstream.settings
+    maxima, shares = maxima_per_hour(settings), shares_per_hour(settings, processes)
+    if not maxima:
+        yield ()
+    elif not is_shared(settings):
+        yield (Quotas(maxima, LocalCounters(shares, are_shares=shares != maxima)),)
+    elif settings.dry_run:
+        yield (Quotas(maxima, LocalCounters(maxima)),)
+    else:
+        with _storage_errors():
+            from customerio_track_mcp.control.quotas.redis_counters import RedisCounters
+
+            storage = settings.rate_limit_storage.get_secret_value()
+            counters = RedisCounters(storage, workspace_key(upstream), maxima, LocalCounters(shares))
+        async with aclosing(counters):
+            yield (Quotas(maxima, counters),)
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    """Report errors of the block, which opens the storage of the rate limit.
+
+    Raises:
+        SettingsError: the storage cannot be used.
+    """
+    try:
+        yield
     except ImportError:
         raise SettingsError(
             ["CUSTOMERIO_RATE_LIMIT_STORAGE names Redis, which needs more packages: install the extra 'redis'"]
@@ -183,11 +232,9 @@ async def open_rate_limiter(
         raise SettingsError(
             [f"CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL: expected redis://HOST:PORT/DB; {error}"]
         ) from None
-    async with aclosing(limiter):
-        yield limiter
 
 
-def _limiter_key(upstream: Upstream) -> str:
+def workspace_key(upstream: Upstream) -> str:
     """Return what all processes that write to one workspace have in common, without revealing the Site ID."""
     credentials = upstream.settings.credentials
     site_id = credentials.site_id if credentials else ""

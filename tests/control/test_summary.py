@@ -108,8 +108,11 @@ def test_report_says_whether_the_pause_file_exists_now(monkeypatch: pytest.Monke
 def test_a_pause_file_that_cannot_be_looked_up_counts_as_existing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").touch()
-    settings = settings_with(monkeypatch, pause_file=str(tmp_path / "file" / "paused"))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    settings = settings_with(monkeypatch, pause_file=str(folder / "paused"))
+    folder.rmdir()
+    folder.touch()
     assert report_lines(settings)[1].startswith("- PAUSED: ")
 
 

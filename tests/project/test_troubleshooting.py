@@ -22,7 +22,7 @@ from customerio_track_mcp.settings.server import Settings
 from tests.support.documents import TROUBLESHOOTING, section
 from tests.support.http_service import HEADERS, PING, TOKEN, bearer, running_service
 from tests.support.source_messages import HOLE, PACKAGE, definitions, exempt, messages
-from tests.support.track_errors import concrete_error_classes
+from tests.support.track_errors import concrete_error_classes, refusal_classes
 
 MESSAGES: Final = messages()
 OF_OTHERS: Final = ("## Symptoms in a host",)
@@ -172,7 +172,7 @@ async def test_every_line_of_check_has_an_entry(
 
 def test_every_outcome_of_a_call_has_a_row() -> None:
     rows = re.findall(r"^\| `(\w+)` \| ", section("## Results of a tool", TROUBLESHOOTING), re.MULTILINE)
-    expected = {error.code for error in concrete_error_classes()} | set(Outcome) - {Outcome.OK}
+    expected = {error.code for error in (*concrete_error_classes(), *refusal_classes())} | set(Outcome) - {Outcome.OK}
     assert set(rows) == expected
     assert len(rows) == len(expected)
     named = re.findall(r"\| `(\w+)` \|$", section("### Requests", TROUBLESHOOTING), re.MULTILINE)

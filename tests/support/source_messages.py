@@ -17,6 +17,7 @@ HOLE: Final = "…"
 """Stands for what varies: a replacement field of an f-string, `%s` or `{}`."""
 
 NOTIFICATIONS_ONLY: Final[Mapping[str, str]] = {
+    "control/quotas/redis_counters.py": "errors of which only the class is logged, and scripts of Redis",
     "http/auth/jwks.py": "errors of which only the class is logged",
     "http/auth/key_set.py": "reasons in a log line",
     "instrumentation/metrics.py": "descriptions of metrics",
@@ -45,6 +46,7 @@ NOTHING: Final[Mapping[str, str]] = {
     "control/summary.py:_resend_window": "a part of a report",
     "control/summary.py:control_lines": "a part of a report",
     "control/summary.py:instruction_lines": "instructions for the model",
+    "control/quotas/control.py:_advice": "the cure of an error, not its text",
     "demo/scenario.py": "what the demo prints as it goes",
     "hosts/catalog.py:_HOSTS": "what a user does next",
     "hosts/program.py:_INSTALL": "a part of a message",

@@ -24,7 +24,13 @@ from customerio_track_mcp.cli.options import (
 )
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
-from customerio_track_mcp.cli.upstream import open_upstream, running_sandbox, with_sandbox_setting
+from customerio_track_mcp.cli.upstream import (
+    open_upstream,
+    running_sandbox,
+    startup_notifier,
+    with_sandbox_setting,
+)
+from customerio_track_mcp.control.quotas.shares import share_warnings
 from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.signals import stop_signals
@@ -65,6 +71,8 @@ def stdio(options: StdioOptions) -> int:
         # Hosts show what a server writes to stderr as errors.
         async with open_upstream(options, default_log_level="WARNING") as upstream, open_runtime(upstream) as runtime:
             gc.freeze()  # see `module_loading`
+            for warning in share_warnings(upstream.settings, processes=1):
+                startup_notifier(upstream.settings)(warning)
             if is_terminal:
                 print_status(_WAITING)
             await serve_stdio(runtime.server)

@@ -19,6 +19,7 @@ from customerio_track_mcp import __version__
 from customerio_track_mcp.cli.options import HttpOptions, WorkerOptions
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.cli.upstream import open_upstream, startup_notifier
+from customerio_track_mcp.control.quotas.shares import share_warnings
 from customerio_track_mcp.control.summary import control_names
 from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.http.exposure import exposed_by
@@ -144,6 +145,7 @@ def _startup_lines(options: HttpOptions, settings: HttpSettings, upstream: Upstr
     url = f"http://{bracketed(options.host)}:{port}{settings.path}"
     notify = startup_notifier(upstream.settings)
     controls = control_names(upstream.settings)
+    warnings = share_warnings(upstream.settings, options.workers)  # here, so that workers need not report a problem
 
     def print_lines() -> None:
         fields = {
@@ -170,6 +172,8 @@ def _startup_lines(options: HttpOptions, settings: HttpSettings, upstream: Upstr
             notify(f"accepts requests for these hostnames: {names} (add more with CUSTOMERIO_HTTP_ALLOWED_HOSTS)")
         if exposed_by(options.host, settings) and not settings.requires_authentication:
             notify("WARNING: everybody who can reach this port can write to the workspace")
+        for warning in warnings:
+            notify(warning)
 
     return print_lines
 

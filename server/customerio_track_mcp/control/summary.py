@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from customerio_track_mcp.control.pause import pause_reason
 from customerio_track_mcp.settings.control import ControlSettings
 
 _NAMES: Final = {
@@ -102,14 +103,10 @@ def _pause(path: Path) -> str:
 
 
 def _exists(path: Path) -> bool:
-    """Return whether a pause file counts as existing: anything at its path does, and what cannot be looked up."""
     try:
-        path.lstat()
-    except FileNotFoundError:
-        return False
+        return pause_reason(path) is not None
     except (OSError, ValueError):
         return True
-    return True
 
 
 def _resend_window(seconds: float) -> str:

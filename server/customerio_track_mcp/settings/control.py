@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from customerio_track_mcp.settings.base import EnvironmentSettings
@@ -45,15 +46,18 @@ class ControlSettings(EnvironmentSettings):
         description="Attribute names that may be set, separated by commas, * as a wildcard; all by default.",
     )
     max_events_per_hour: int | None = Field(
-        default=None, ge=1, le=1_000_000_000, description="Events per hour; unlimited by default."
+        default=None, ge=1, le=1_000_000_000, description="Maximum of events per hour; unlimited by default."
     )
     max_people_per_hour: int | None = Field(
         default=None,
         ge=1,
         le=1_000_000_000,
-        description="People per hour that are updated or added to segments; unlimited by default.",
+        description="Maximum of people per hour that are updated or added to segments; unlimited by default.",
     )
-    pause_file: Path | None = Field(default=None, description="While this file exists, nothing is sent.")
+    pause_file: Path | None = Field(
+        default=None,
+        description="While this file exists, nothing is sent; its first line is the reason that callers see.",
+    )
     confirm: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)] = Field(
         default=(),
         description="Tools that ask a person first, separated by commas; add_customers_to_segment>50 asks for more "
@@ -66,3 +70,20 @@ class ControlSettings(EnvironmentSettings):
     write_log_identifiers: Annotated[Identifiers, BeforeValidator(lower)] = Field(
         default="hash", description="hash or clear: how the write log names people."
     )
+
+    @field_validator("pause_file", mode="before")
+    @classmethod
+    def _validate_pause_file(cls, value: object) -> object:
+        if not isinstance(value, str | Path):
+            return value
+        try:
+            # Hosts start commands without a shell, in a directory of their choice.
+            path = Path(str(value).strip()).expanduser()
+        except RuntimeError:
+            raise ValueError("its home directory is unknown") from None
+        if not path.is_absolute() or not path.name or "\0" in str(path):
+            raise ValueError("expected the absolute path of a file, which need not exist")
+        # A misspelled folder would only be noticed when the file is needed.
+        if not os.path.isdir(path.parent):  # noqa: PTH112 - Path's raises if it is not permitted to look
+            raise ValueError("the folder of the file does not exist, or cannot be read")
+        return path
