@@ -22,6 +22,7 @@ from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Call, Delivery
 from customerio_track_mcp.instrumentation.calls import (
+    CallContext,
     Caller,
     CallRecord,
     OnCall,
@@ -98,7 +99,7 @@ def create_mcp_server(
         if tool is None:
             message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {', '.join(TOOLS)}"
             raise MCPError(code=types.INVALID_PARAMS, message=message)
-        call = Call(require_caller(), delivery=delivery_of(context))
+        call = Call(require_caller(), _record_of(context), delivery=delivery_of(context))
         return await _call(tool, handlers, call, received_arguments(context, params), on_call)
 
     async def identify(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
@@ -146,6 +147,14 @@ def _cache_hints(*, authenticates: bool) -> Mapping[CacheableMethod, CacheHint]:
         "resources/read": of_settings,
         "server/discover": of_settings,
     }
+
+
+def _record_of(context: ServerRequestContext[Any]) -> CallContext:
+    """Return the record of a new call. Clients of 2025-11-25 say who they are once, which is lost over HTTP."""
+    params = context.session.client_params
+    if params is None:
+        return CallContext()
+    return CallContext(client_name=params.client_info.name, client_version=params.client_info.version)
 
 
 async def _call(

@@ -25,6 +25,7 @@ from customerio_track_mcp.control.summary import instruction_lines
 from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, OnCall
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.instrumentation.traces import TracingObserver, tracing
+from customerio_track_mcp.instrumentation.write_log import open_write_log
 from customerio_track_mcp.mcp_server import DeliveryOf, create_mcp_server
 from customerio_track_mcp.resources.policy import policy_text
 from customerio_track_mcp.settings.base import SettingsError
@@ -74,6 +75,7 @@ async def open_runtime(
     delivery_of: DeliveryOf = lambda _: IMMEDIATE_DELIVERY,
     on_call: OnCall = lambda _: None,
     on_shared_limit: Callable[[bool], None] = lambda _: None,
+    on_write_log_lost: Callable[[int], None] = lambda _: None,
 ) -> AsyncIterator[Runtime]:
     """Create everything that one process needs to serve MCP, and close it when the block ends.
 
@@ -86,18 +88,21 @@ async def open_runtime(
         delivery_of: returns how the result of a call reaches its caller.
         on_call: called after each tool call, once it is logged.
         on_shared_limit: called with whether the rate limit is shared, when that changes.
+        on_write_log_lost: called with a number of calls that the write log lacks.
 
     Raises:
         SettingsError: a setting cannot be used.
     """
     settings = upstream.settings
-    log = call_log(settings.hash_key)
+    records = [call_log(settings.hash_key), on_call]
 
     def record(call: CallRecord) -> None:
-        log(call)
-        on_call(call)
+        for add in records:
+            add(call)
 
     async with AsyncExitStack() as stack:
+        if (path := settings.write_log) is not None:
+            records.append(stack.enter_context(open_write_log(path, settings, upstream.base_url, on_write_log_lost)))
         traced = stack.enter_context(tracing())
         limiter = await stack.enter_async_context(
             open_rate_limiter(upstream, processes=processes, on_change=on_shared_limit)

@@ -58,6 +58,14 @@ async def test_a_session_connects_to_the_track_api_alone_and_writes_nothing(
         assert set(request.headers) == names
 
 
+def test_a_session_with_a_write_log_writes_that_file_alone(tmp_path: Path) -> None:
+    log = tmp_path / "writes"
+    events = session(tmp_path, "--sandbox", write_log=str(log))
+    assert {details for event, details in events if event not in ("socket.connect", "socket.getaddrinfo")} == {str(log)}
+    assert len(log.read_text(encoding="ascii").splitlines()) == len(CALLS)
+    assert "| The file of `CUSTOMERIO_WRITE_LOG` |" in PRIVACY
+
+
 def test_a_session_with_the_sandbox_stays_on_this_machine_and_writes_nothing(tmp_path: Path) -> None:
     events = session(tmp_path, "--sandbox")
     connections = [address for event, address in events if event == "socket.connect"]

@@ -16,6 +16,7 @@ import anyio
 from customerio_track_mcp.cli.options import (
     HttpOptions,
     InstallOptions,
+    LogOptions,
     NoOptions,
     SandboxOptions,
     StdioOptions,
@@ -150,6 +151,13 @@ def token(options: TokenOptions) -> int:
     print_result(f"Give this token to {options.name}; it is shown only once:\n\n    {secret}\n")
     print_result(f"Add this line to the file named by CUSTOMERIO_HTTP_TOKENS_FILE:\n\n    {entry}")
     return 0
+
+
+def log(options: LogOptions) -> int:
+    """Summarize write logs."""
+    from customerio_track_mcp.cli.log import log
+
+    return log(options)
 
 
 def install(options: InstallOptions) -> int:

@@ -29,6 +29,7 @@ from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
 from customerio_track_mcp.instrumentation.metrics_directory import open_metrics_directory
+from customerio_track_mcp.instrumentation.write_log import require_write_log
 from customerio_track_mcp.runtime import Upstream, create_client
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
@@ -111,6 +112,8 @@ async def _supervise(
 ) -> int:
     async with create_client(upstream.settings, upstream.base_url):
         pass  # proxy and certificate variables that cannot be used are reported once, not by every worker
+    if (write_log := upstream.settings.write_log) is not None:
+        require_write_log(write_log)
     worker = WorkerOptions(
         host=options.host,
         workers=options.workers,

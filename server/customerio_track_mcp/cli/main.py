@@ -8,6 +8,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,7 @@ from customerio_track_mcp.cli.options import (
     HelpOptions,
     HttpOptions,
     InstallOptions,
+    LogOptions,
     NoOptions,
     SandboxOptions,
     StdioOptions,
@@ -45,6 +47,8 @@ _HOSTS_HELP: Final = f"one of {', '.join(_HOST_NAMES)}"
 _ENTRY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 """Gemini CLI misreads underscores, and other hosts reject dots and spaces."""
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DURATION: Final = re.compile(r"([0-9]{1,9})([mhd])")
+_UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _EXAMPLES: Final = """\
 examples:
   customerio-track-mcp                    serve a host over stdio
@@ -63,8 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the arguments after the command's name; None for those of this process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failed `check`, `demo`, `install` or `uninstall`, 2 for an invalid
-        setting or option.
+        The exit status: 0 for success, 1 for a failed `check`, `log`, `demo`, `install` or `uninstall`, 2 for an
+        invalid setting or option.
     """
     words = _with_command(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
@@ -171,6 +175,13 @@ def _parser() -> argparse.ArgumentParser:
         help="print two lines without explanation, for scripts: the token, and the entry for the tokens file",
     )
     token.set_defaults(run=commands.token, options=TokenOptions)
+    log = subcommands.add_parser("log", help="summarize what CUSTOMERIO_WRITE_LOG recorded")
+    log.add_argument("files", nargs="+", metavar="FILE", help="a write log, rotated ones too; - for standard input")
+    log.add_argument(
+        "--since", type=_since, metavar="TIME", help="only calls since then: 90m, 24h, 7d, or a time such as 2026-01-31"
+    )
+    log.add_argument("--json", action="store_true", help="print the summary as JSON")
+    log.set_defaults(run=commands.log, options=LogOptions)
     demo = subcommands.add_parser("demo", help="load example customers into a sandbox through the real server")
     demo.set_defaults(run=commands.demo, options=NoOptions)
     install = subcommands.add_parser("install", help="add this server to an MCP host, such as Claude Desktop")
@@ -210,7 +221,7 @@ def _parser() -> argparse.ArgumentParser:
             "--project", action="store_true", help="only for the project in the working directory, if the host has that"
         )
         attaching.add_argument("--dry-run", action="store_true", help="show the change without making it")
-    for command in (stdio, http, sandbox, check, token, demo, install, uninstall):
+    for command in (stdio, http, sandbox, check, token, log, demo, install, uninstall):
         # Suppressed, so that it does not replace the value of the option before the command.
         _add_env_file(command, default=argparse.SUPPRESS)
         command.set_defaults(parser=command)
@@ -302,6 +313,20 @@ def _scopes(text: str) -> list[str]:
     if not scopes or not KNOWN_SCOPES.issuperset(scopes):
         raise argparse.ArgumentTypeError(f"invalid scope {text!r}: expected {', '.join(sorted(KNOWN_SCOPES))}")
     return scopes
+
+
+def _since(text: str) -> datetime:
+    now = datetime.now(UTC)
+    try:
+        if duration := _DURATION.fullmatch(text):
+            return now - timedelta(**{_UNITS[duration[2]]: int(duration[1])})
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"invalid time {text!r}: expected a duration such as 90m, 24h or 7d, or a time such as 2026-01-31 or "
+            "2026-01-31T12:00:00Z (UTC, unless it has another offset)"
+        ) from None
 
 
 def _settings_help() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 
@@ -81,6 +82,21 @@ class TokenOptions:
     name: str
     scopes: Sequence[str] = ()
     quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogOptions:
+    """Options of `log`.
+
+    Attributes:
+        files: the write logs; `-` is standard input.
+        since: the time from which on calls count; None for all.
+        json: whether to print JSON.
+    """
+
+    files: Sequence[str]
+    since: datetime | None = None
+    json: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,7 @@ class Service:
                     caller_of=self.authenticator.caller_of,
                     on_call=metrics.call,
                     on_shared_limit=metrics.shared,
+                    on_write_log_lost=metrics.write_log_lost,
                 )
             )
             readiness = Readiness(

@@ -62,6 +62,8 @@ class CallContext:
         is_joined: whether the result is that of an identical call in flight.
         is_reused: whether the event id is that of an earlier identical call.
         is_dry_run: whether nothing was sent because this is a dry run.
+        client_name: the name of the MCP client, as it sent it; empty if it did not.
+        client_version: its version, likewise.
     """
 
     outcome: str = Outcome.CANCELED
@@ -74,6 +76,8 @@ class CallContext:
     is_joined: bool = False
     is_reused: bool = False
     is_dry_run: bool = False
+    client_name: str = ""
+    client_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

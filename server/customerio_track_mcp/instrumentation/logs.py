@@ -6,7 +6,6 @@ hash, with which whoever has the key and the identifier can find that person's l
 
 from __future__ import annotations
 
-import hmac
 import json
 import logging
 import sys
@@ -16,6 +15,7 @@ from typing import Final
 from opentelemetry import trace
 
 from customerio_track_mcp.instrumentation.calls import CallRecord, OnCall, current_caller
+from customerio_track_mcp.instrumentation.pseudonyms import pseudonym
 from customerio_track_mcp.settings.server import LogFormat
 
 logger = logging.getLogger("customerio_track_mcp.calls")
@@ -65,7 +65,7 @@ def call_log(hash_key: bytes) -> OnCall:
             "ms": round(call.seconds * 1000, 1),
         }
         if context.person is not None:
-            fields["person"] = hmac.digest(hash_key, context.person.encode(), "sha256").hex()[:16]
+            fields["person"] = pseudonym(hash_key, context.person)
         elif context.people:
             fields["people"] = context.people
         logger.info("tool call", extra=fields)

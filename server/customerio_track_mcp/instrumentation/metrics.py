@@ -120,6 +120,9 @@ class Metrics(Observer):
             registry=self._registry,
             multiprocess_mode="livemin",  # 0 if any worker got none
         )
+        self._write_log_lost = self._counter(
+            "write_log_lost", "Calls that the write log lacks, since its file could not be written."
+        )
         for tool in self._tools:
             self._calls.labels(tool, Outcome.OK.value)
         self._lost.set(self._is_lost)
@@ -155,6 +158,10 @@ class Metrics(Observer):
     def refused_connection(self) -> None:
         """Count a connection that was closed because there were too many."""
         self._refused_connections.inc()
+
+    def write_log_lost(self, calls: int) -> None:
+        """Count calls that the write log lacks."""
+        self._write_log_lost.inc(calls)
 
     def waited(self, seconds: float) -> None:
         """Record how long a request waited for the rate limit, in seconds."""

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from customerio_track_mcp.settings.base import EnvironmentSettings
-from customerio_track_mcp.settings.validators import lower, split
+from customerio_track_mcp.settings.validators import absolute_path, lower, split
 
 MAX_RESEND_WINDOW_SECONDS: Final = 86_400
 
@@ -54,7 +54,7 @@ class ControlSettings(EnvironmentSettings):
         le=1_000_000_000,
         description="Maximum of people per hour that are updated or added to segments; unlimited by default.",
     )
-    pause_file: Path | None = Field(
+    pause_file: Annotated[Path | None, BeforeValidator(absolute_path)] = Field(
         default=None,
         description="While this file exists, nothing is sent; its first line is the reason that callers see.",
     )
@@ -66,24 +66,17 @@ class ControlSettings(EnvironmentSettings):
     confirm_fallback: Annotated[Fallback, BeforeValidator(lower)] = Field(
         default="refuse", description="refuse or allow: what to do if the host cannot ask a person."
     )
-    write_log: Path | None = Field(default=None, description="File to which one line of JSON is appended per write.")
+    write_log: Annotated[Path | None, BeforeValidator(absolute_path)] = Field(
+        default=None, description="File (absolute path) to which one line of JSON is appended per write."
+    )
     write_log_identifiers: Annotated[Identifiers, BeforeValidator(lower)] = Field(
         default="hash", description="hash or clear: how the write log names people."
     )
 
-    @field_validator("pause_file", mode="before")
+    @field_validator("pause_file")
     @classmethod
-    def _validate_pause_file(cls, value: object) -> object:
-        if not isinstance(value, str | Path):
-            return value
-        try:
-            # Hosts start commands without a shell, in a directory of their choice.
-            path = Path(str(value).strip()).expanduser()
-        except RuntimeError:
-            raise ValueError("its home directory is unknown") from None
-        if not path.is_absolute() or not path.name or "\0" in str(path):
-            raise ValueError("expected the absolute path of a file, which need not exist")
+    def _require_folder(cls, path: Path | None) -> Path | None:
         # A misspelled folder would only be noticed when the file is needed.
-        if not os.path.isdir(path.parent):  # noqa: PTH112 - Path's raises if it is not permitted to look
+        if path is not None and not os.path.isdir(path.parent):  # noqa: PTH112 - Path's raises if it may not look
             raise ValueError("the folder of the file does not exist, or cannot be read")
         return path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -27,6 +28,23 @@ def lower(value: object) -> object:
 def split(value: object) -> object:
     """Split at commas and whitespace."""
     return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def absolute_path(value: object) -> object:
+    """Strip whitespace and replace `~`, as a shell does: hosts start the server without one, in any folder.
+
+    Raises:
+        ValueError: it is not the absolute path of a file.
+    """
+    if not isinstance(value, str | Path):
+        return value
+    try:
+        path = Path(str(value).strip()).expanduser()
+    except RuntimeError:
+        raise ValueError("its home directory is unknown") from None
+    if not path.is_absolute() or not path.name or "\0" in str(path):
+        raise ValueError("expected the absolute path of a file, which need not exist")
+    return path
 
 
 def without_api_path(url: str) -> str:
