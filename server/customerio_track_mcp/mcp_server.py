@@ -21,6 +21,7 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Call, Delivery
+from customerio_track_mcp.control.policy import NotAllowedError, tool_not_allowed
 from customerio_track_mcp.instrumentation.calls import (
     CallContext,
     Caller,
@@ -35,6 +36,8 @@ from customerio_track_mcp.prompts.handlers import get_prompt, list_prompts
 from customerio_track_mcp.prompts.registry import PROMPTS
 from customerio_track_mcp.resources.handlers import URIS, Render, ResourceHandlers
 from customerio_track_mcp.server_info import DescribedServer
+from customerio_track_mcp.settings.restrictions import UNRESTRICTED, Restrictions
+from customerio_track_mcp.tools.descriptions import definition_for
 from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, explain, internal_error
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.tools.received_arguments import keep_arguments, read_arguments, received_arguments
@@ -59,8 +62,8 @@ ListHandler = Callable[[ServerRequestContext[Any], types.PaginatedRequestParams 
 _FIXED_TTL_MS: Final = 3_600_000
 """For how long clients may keep a list that changes only with the server's version."""
 _SETTINGS_TTL_MS: Final = 60_000
-"""For how long they may keep what an operator can change: the lists of a caller with scopes, the policy, and the
-instructions, which name a sandbox."""
+"""For how long they may keep what an operator can change: tools and prompts, every list of a caller with scopes, the
+policy, and the instructions, which name a sandbox."""
 
 
 def create_mcp_server(
@@ -68,6 +71,7 @@ def create_mcp_server(
     note: str = "",
     *,
     policy: Render | None = None,
+    restrictions: Restrictions = UNRESTRICTED,
     authenticates: bool = False,
     caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
     delivery_of: DeliveryOf = lambda _: IMMEDIATE_DELIVERY,
@@ -79,6 +83,7 @@ def create_mcp_server(
         handlers: run the tools.
         note: the last lines of the server's instructions.
         policy: returns what the server allows a caller, for the resource of that name; None to omit it.
+        restrictions: what the operator allows every caller.
         authenticates: whether callers differ in what they may use, so that what one receives is not for another.
         caller_of: returns who makes a request; a caller only sees the tools that they may use.
         delivery_of: returns how the result of a call reaches its caller.
@@ -90,7 +95,9 @@ def create_mcp_server(
     ) -> types.ListToolsResult:
         del context, params
         caller = require_caller()
-        return types.ListToolsResult(tools=[tool.definition for name, tool in TOOLS.items() if caller.may_use(name)])
+        return types.ListToolsResult(
+            tools=[definition_for(tool, caller.restrictions) for name, tool in TOOLS.items() if caller.may_use(name)]
+        )
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
@@ -102,8 +109,11 @@ def create_mcp_server(
         call = Call(require_caller(), _record_of(context), delivery=delivery_of(context))
         return await _call(tool, handlers, call, received_arguments(context, params), on_call)
 
+    is_restricted = bool(restrictions)
+
     async def identify(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
-        with calling(caller_of(ctx)):
+        caller = caller_of(ctx)
+        with calling(caller.within(restrictions) if is_restricted else caller):
             return await call_next(ctx)
 
     resources = ResourceHandlers(policy)
@@ -140,8 +150,8 @@ def _cache_hints(*, authenticates: bool) -> Mapping[CacheableMethod, CacheHint]:
     of_settings = CacheHint(_SETTINGS_TTL_MS, scope)
     of_list = of_settings if authenticates else CacheHint(_FIXED_TTL_MS, scope)
     return {
-        "tools/list": of_list,
-        "prompts/list": of_list,
+        "tools/list": of_settings,
+        "prompts/list": of_settings,
         "resources/list": of_list,
         "resources/templates/list": of_list,
         "resources/read": of_settings,
@@ -163,7 +173,7 @@ async def _call(
     name, started, context = tool.definition.name, time.perf_counter(), call.record
     try:
         if not call.caller.may_use(name):
-            context.outcome = Outcome.FORBIDDEN
+            context.outcome = Outcome.FORBIDDEN if call.caller.is_allowed(name) else NotAllowedError.code
             return _result(_forbidden(tool, call.caller))
         return _result(await tool.handler(handlers, read_arguments(arguments), call))
     except InvalidArgumentsError as error:
@@ -182,6 +192,8 @@ async def _call(
 
 
 def _forbidden(tool: RegisteredTool, caller: Caller) -> ToolOutput:
+    if not caller.is_allowed(tool.definition.name):
+        return tool.output(success=False, error=explain(tool_not_allowed(tool.definition.name, caller)))
     allowed = ", ".join(name for name in TOOLS if caller.may_use(name)) or "none"
     error = (
         f"Nothing was sent. 403: this caller may not use {tool.definition.name}; it may use: {allowed}. "

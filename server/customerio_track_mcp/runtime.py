@@ -18,6 +18,7 @@ from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY
 from customerio_track_mcp.control.chain import Control
 from customerio_track_mcp.control.dry_run import DryRun
 from customerio_track_mcp.control.pause import Pause
+from customerio_track_mcp.control.policy import Policy
 from customerio_track_mcp.control.quotas.control import Quotas
 from customerio_track_mcp.control.quotas.local import LocalCounters
 from customerio_track_mcp.control.quotas.shares import is_shared, maxima_per_hour, shares_per_hour
@@ -113,11 +114,13 @@ async def open_runtime(
             create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
         )
         pause = [Pause(settings.pause_file)] if settings.pause_file is not None else []
+        restrictions = settings.restrictions
+        policy = [Policy()] if restrictions or authenticates else []  # of the server, or of a caller
         quotas = await stack.enter_async_context(open_quotas(upstream, processes=processes))
         # Once more after a person was asked, who may have taken their time.
         pause_again = pause if settings.confirm else []
         dry_run = [DryRun()] if settings.dry_run else []
-        controls: list[Control] = [*pause, *quotas, *pause_again, *dry_run]
+        controls: list[Control] = [*pause, *policy, *quotas, *pause_again, *dry_run]
         # A dry run needs no credentials: it is also a rehearsal without an account.
         missing_credentials = "" if settings.dry_run else settings.missing_credentials
         handlers = ToolHandlers(client, settings.allow_reserved_keys, missing_credentials, controls)
@@ -125,6 +128,7 @@ async def open_runtime(
             handlers,
             "\n".join(filter(None, (upstream.note, *instruction_lines(settings)))),
             policy=partial(policy_text, settings, upstream.note),
+            restrictions=restrictions,
             authenticates=authenticates,
             caller_of=caller_of,
             delivery_of=delivery_of,

@@ -225,9 +225,11 @@ def test_documents_mention_only_known_variables() -> None:
 
 
 def test_commands_and_tokens_in_the_deployment_guide_are_valid(tmp_path: Path) -> None:
-    (tokens,) = [block for block in blocks(DEPLOY, "text") if "# NAME" in block]
-    (tmp_path / "tokens").write_text(tokens, encoding="utf-8")
-    StaticTokens(None, tmp_path / "tokens")
+    examples = [block for block in blocks(DEPLOY, "text") if " sha256:" in block]
+    assert len(examples) == 2
+    for tokens in examples:
+        (tmp_path / "tokens").write_text(tokens, encoding="utf-8")
+        StaticTokens(None, tmp_path / "tokens")
     for line in blocks(DEPLOY, "json"):
         json.loads(line)
     commands = re.findall(r"^customerio-track-mcp (.+?)(?: +#.*)?$", "\n".join(blocks(DEPLOY, "console")), re.MULTILINE)

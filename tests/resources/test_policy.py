@@ -8,6 +8,8 @@ import pytest
 
 from customerio_track_mcp.instrumentation.calls import Caller
 from customerio_track_mcp.resources.policy import policy_text
+from customerio_track_mcp.settings.allowed_names import AllowedNames
+from customerio_track_mcp.settings.restrictions import Restrictions
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import RESERVED_KEYS
 from tests.support.tokens import estimated_tokens
@@ -50,6 +52,14 @@ def test_a_caller_sees_which_tools_they_may_use() -> None:
     assert "you may use: `send_event` (scope events:write). To use more, ask.\n" in policy(caller=caller)
     assert "segments:write). To use more" not in policy(caller=Caller("ann", remedy="To use more, ask."))
     assert "scope" not in policy()
+
+
+def test_scopes_are_not_asked_for_if_they_do_not_help() -> None:
+    only_events = Restrictions(tools=AllowedNames(("send_event",), "CUSTOMERIO_TOOLS"))
+    for scopes, remedy in (({"send_event"}, ""), (set(), " To use more, ask.")):
+        caller = Caller("ann", tools=scopes, remedy="To use more, ask.", restrictions=only_events)
+        shown = "`send_event` (scope events:write)" if scopes else "none"
+        assert f"you may use: {shown}.{remedy}\n" in policy(caller=caller)
 
 
 def test_the_policy_contains_no_secret_and_is_of_a_bounded_size() -> None:

@@ -54,30 +54,41 @@ def instruction_lines(settings: ControlSettings) -> list[str]:
 
 
 def control_lines(settings: ControlSettings) -> list[str]:
-    """Return a sentence for each control that is set, for callers; none if nothing is restricted or recorded.
+    """Return a sentence for each control that is set, for callers: the allow lists aside, which may differ for each.
 
     The sentences do not contain paths, and no file is looked up.
     """
-    return list(_lines(settings, "Calls are refused while the operator's pause file exists", recorded="recorded"))
+    paused = "Calls are refused while the operator's pause file exists"
+    return [*_lines_before_lists(settings, paused), *_lines_after_lists(settings, "recorded")]
 
 
 def report_lines(settings: ControlSettings) -> list[str]:
     """Return the controls that are set, for the operator, with paths and whether the pause file exists."""
     pause = _pause(settings.pause_file) if settings.pause_file is not None else ""
-    lines = [f"- {line}" for line in _lines(settings, pause, recorded=f"recorded in {settings.write_log}")]
+    lines = [
+        *_lines_before_lists(settings, pause),
+        *_allow_lists(settings),
+        *_lines_after_lists(settings, f"recorded in {settings.write_log}"),
+    ]
     if not lines:
         return ["No controls are set: nothing is restricted, confirmed or recorded."]
-    return ["A server with these settings has these controls:", *lines]
+    return ["A server with these settings has these controls:", *(f"- {line}" for line in lines)]
 
 
-def _lines(settings: ControlSettings, pause: str, *, recorded: str) -> Iterator[str]:
+def _lines_before_lists(settings: ControlSettings, pause: str) -> Iterator[str]:
     if settings.dry_run:
         yield "Dry run: nothing is sent (CUSTOMERIO_DRY_RUN)."
     if settings.pause_file is not None:
         yield f"{pause} (CUSTOMERIO_PAUSE_FILE)."
+
+
+def _allow_lists(settings: ControlSettings) -> Iterator[str]:
     for field, text in _LISTS.items():
         if (allowed := getattr(settings, field)) is not None:
             yield f"{text}: {_listed(allowed)} ({settings.variable(field)})."
+
+
+def _lines_after_lists(settings: ControlSettings, recorded: str) -> Iterator[str]:
     for field, text in _MAXIMA.items():
         if (maximum := getattr(settings, field)) is not None:
             yield f"{text}: {maximum} ({settings.variable(field)})."

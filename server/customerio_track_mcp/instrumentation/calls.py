@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ulid import ULID
 
+from customerio_track_mcp.settings.restrictions import UNRESTRICTED, Restrictions
 from customerio_track_mcp.track import Progress
 
 
@@ -30,10 +31,11 @@ class Caller:
     Attributes:
         name: the name by which the operator knows the caller; empty without authentication.
         request_id: connects the log lines of one request.
-        tools: the tools that the caller may use; None for all of them.
+        tools: the tools that the caller's scopes allow; None for all of them.
         remedy: how the caller can get access to the others, as a sentence.
         identity: distinguishes the caller from every other; several can have one name. Personal data; empty without
             authentication.
+        restrictions: what the operator allows the caller, whatever their scopes are.
     """
 
     name: str = ""
@@ -41,10 +43,23 @@ class Caller:
     tools: Collection[str] | None = None
     remedy: str = ""
     identity: str = ""
+    restrictions: Restrictions = UNRESTRICTED
 
     def may_use(self, tool: str) -> bool:
         """Return whether the caller may list and call `tool`."""
+        return self.has_scope_for(tool) and self.is_allowed(tool)
+
+    def has_scope_for(self, tool: str) -> bool:
+        """Return whether the caller's scopes allow `tool`."""
         return self.tools is None or tool in self.tools
+
+    def is_allowed(self, tool: str) -> bool:
+        """Return whether the operator allows the caller to use `tool`."""
+        return self.restrictions.tools is None or tool in self.restrictions.tools
+
+    def within(self, restrictions: Restrictions) -> Caller:
+        """Return the same caller, who is also subject to the restrictions of the server."""
+        return replace(self, restrictions=self.restrictions.within(restrictions))
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import mcp_types as types
 from mcp.server import ServerRequestContext
 from mcp.shared.exceptions import MCPError
 
+from customerio_track_mcp.control.policy import tool_not_allowed
 from customerio_track_mcp.instrumentation.calls import require_caller
 from customerio_track_mcp.prompts.arguments import parse_arguments
 from customerio_track_mcp.prompts.registry import PROMPTS
@@ -40,8 +41,10 @@ async def get_prompt(context: ServerRequestContext[Any], params: types.GetPrompt
         name = shorten(params.name, _MAX_NAME_CHARACTERS)
         raise _invalid(f"Unknown prompt: {name}; the prompts are {', '.join(PROMPTS)}")
     if not caller.may_use(prompt.tool):
+        is_allowed = caller.is_allowed(prompt.tool)
+        remedy = caller.remedy if is_allowed else tool_not_allowed(prompt.tool, caller).advice
         raise _invalid(
-            f"The prompt {prompt.name} is for the tool {prompt.tool}, which this caller may not use. {caller.remedy}"
+            f"The prompt {prompt.name} is for the tool {prompt.tool}, which this caller may not use. {remedy}"
         )
     try:
         values = parse_arguments(prompt.arguments, read_arguments(received_arguments(context, params)))

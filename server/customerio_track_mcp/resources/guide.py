@@ -5,7 +5,7 @@ Its numbers and names are those that the validation uses, so that it cannot diff
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from customerio_track_mcp.tools.handlers import UNREPORTED_DROPS
 from customerio_track_mcp.tools.registry import TOOLS
@@ -19,8 +19,12 @@ from customerio_track_mcp.track import (
 )
 
 
-def guide_text() -> str:
-    """Return the guide, in Markdown."""
+def guide_text(tools: Collection[str] = frozenset(TOOLS)) -> str:
+    """Return the guide, in Markdown.
+
+    Args:
+        tools: the tools that it lists.
+    """
     return f"""\
 # Guide to the Customer.io tools
 
@@ -30,7 +34,7 @@ lists its problems together. customerio-track://policy says what this server all
 
 ## Tools
 
-{_list(_tools())}
+{_list(_tools(tools))}
 
 An event can start a campaign that emails a real person, and each call of `send_event` records another event. Create a \
 customer before you send their events or add them to a segment.
@@ -83,10 +87,11 @@ In `data` of an event:
 """
 
 
-def _tools() -> Iterable[str]:
+def _tools(names: Collection[str]) -> Iterable[str]:
     for name, tool in TOOLS.items():
         what, _, _ = (tool.definition.description or "").partition(". ")
-        yield f"`{name}`: {what}."
+        if name in names:
+            yield f"`{name}`: {what}."
 
 
 def _reasons(reserved: Mapping[str, str]) -> Iterable[str]:

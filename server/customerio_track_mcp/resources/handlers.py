@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 import mcp_types as types
@@ -13,11 +14,11 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from customerio_track_mcp.instrumentation.calls import Caller, require_caller
 from customerio_track_mcp.resources.guide import guide_text
+from customerio_track_mcp.settings.allowed_names import POLICY_URI
 from customerio_track_mcp.tools.registry import TOOLS
 from customerio_track_mcp.track import shorten
 
 GUIDE_URI: Final = "customerio-track://guide"
-POLICY_URI: Final = "customerio-track://policy"
 URIS: Final = (GUIDE_URI, POLICY_URI)
 
 _MIME_TYPE: Final = "text/markdown"
@@ -52,13 +53,13 @@ class ResourceHandlers:
     """
 
     def __init__(self, policy: Render | None = None) -> None:
-        guide = guide_text()
+        guide = cache(guide_text)
         self._resources: dict[str, _Resource] = {
             GUIDE_URI: _Resource(
                 "guide",
                 "Guide to the Customer.io tools",
                 "What the tools do, limits, identity rules and reserved keys.",
-                lambda _: guide,
+                lambda caller: guide(frozenset(filter(caller.may_use, TOOLS))),
             )
         }
         if policy is not None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from customerio_track_mcp.control.summary import control_lines
 from customerio_track_mcp.instrumentation.calls import Caller
+from customerio_track_mcp.settings.allowed_names import MAX_ENTRIES
+from customerio_track_mcp.settings.restrictions import Restrictions
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.tools.registry import TOOLS
 
@@ -21,7 +24,7 @@ def policy_text(settings: Settings, note: str, caller: Caller) -> str:
 # What this server allows
 
 - {note or _upstream(settings)}
-- Tools that you may use: {_tools(caller)}
+- Tools that you may use: {_tools(caller)}{_allow_lists(caller.restrictions)}{_items(control_lines(settings))}
 - Reserved keys that the operator has allowed: {_names(sorted(settings.allow_reserved_keys))}. \
 The server rejects all others; customerio-track://guide lists them.
 - Rate limit: {settings.rate_limit:g} requests per second to the workspace. Calls wait for it; you need not slow down.
@@ -50,7 +53,22 @@ def _tools(caller: Caller) -> str:
     if not caller.name:
         return f"{_names(allowed)}."
     shown = ", ".join(f"`{name}` (scope {scope})" for name, scope in allowed.items())
-    return f"{shown}. {caller.remedy if len(allowed) < len(TOOLS) else ''}".strip()
+    lacks_scope = any(caller.is_allowed(name) and not caller.has_scope_for(name) for name in TOOLS)
+    return f"{shown or 'none'}. {caller.remedy if lacks_scope else ''}".strip()
+
+
+def _allow_lists(restrictions: Restrictions) -> str:
+    """Return a line for each kind of name that is restricted, the tools aside."""
+    lists = {
+        "Events that you may send": restrictions.events,
+        "Segments that you may add people to": restrictions.segments,
+        "Attributes that you may set, besides `email`": restrictions.attributes,
+    }
+    return _items(f"{what}: {allowed.listed(2 * MAX_ENTRIES)}." for what, allowed in lists.items() if allowed)
+
+
+def _items(lines: Iterable[str]) -> str:
+    return "".join(f"\n- {line}" for line in lines)
 
 
 def _names(names: Iterable[str]) -> str:

@@ -9,7 +9,15 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from customerio_track_mcp.settings.allowed_names import (
+    AllowedNames,
+    attribute_names,
+    event_names,
+    segment_ids,
+    tool_names,
+)
 from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.restrictions import Restrictions
 from customerio_track_mcp.settings.validators import absolute_path, lower, split
 
 MAX_RESEND_WINDOW_SECONDS: Final = 86_400
@@ -32,18 +40,19 @@ class ControlSettings(EnvironmentSettings):
         "was not delivered or its outcome is unknown; 0 turns this off.",
     )
     dry_run: bool = Field(default=False, description="true: do everything but send, as --dry-run does.")
-    tools: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)] = Field(
+    tools: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(tool_names)] = Field(
         default=None, description="Tools that may be used, separated by commas; all by default."
     )
-    events: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)] = Field(
+    events: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(event_names)] = Field(
         default=None, description="Event names that may be sent, separated by commas, * as a wildcard; all by default."
     )
-    segments: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)] = Field(
+    segments: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(segment_ids)] = Field(
         default=None, description="Numbers of the segments that may be added to, separated by commas; all by default."
     )
-    attributes: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(split)] = Field(
+    attributes: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(attribute_names)] = Field(
         default=None,
-        description="Attribute names that may be set, separated by commas, * as a wildcard; all by default.",
+        description="Attribute names that may be set besides email, separated by commas, * as a wildcard; all by "
+        "default.",
     )
     max_events_per_hour: int | None = Field(
         default=None, ge=1, le=1_000_000_000, description="Maximum of events per hour; unlimited by default."
@@ -80,3 +89,16 @@ class ControlSettings(EnvironmentSettings):
         if path is not None and not os.path.isdir(path.parent):  # noqa: PTH112 - Path's raises if it may not look
             raise ValueError("the folder of the file does not exist, or cannot be read")
         return path
+
+    @property
+    def restrictions(self) -> Restrictions:
+        """What the operator allows every caller."""
+        return Restrictions(
+            tools=self._allowed("tools", self.tools),
+            events=self._allowed("events", self.events),
+            segments=self._allowed("segments", self.segments),
+            attributes=self._allowed("attributes", self.attributes),
+        )
+
+    def _allowed(self, field: str, entries: tuple[str, ...] | None) -> AllowedNames | None:
+        return AllowedNames(entries, self.variable(field)) if entries is not None else None

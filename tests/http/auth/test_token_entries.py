@@ -6,6 +6,7 @@ import hashlib
 
 import pytest
 
+from customerio_track_mcp.http.auth.scopes import TOOL_SCOPES
 from customerio_track_mcp.http.auth.token_entries import Entries, digest_of, why_not_a_token
 from tests.support.http_service import OTHER_TOKEN, TOKEN
 
@@ -143,3 +144,76 @@ def test_the_length_of_a_token_is_bounded() -> None:
 def test_repeated_scopes_are_kept_once() -> None:
     (entry,) = parse(f"ann {TOKEN} {'events:write ' * 10_000}").valid
     assert entry.scopes == ("events:write",)
+
+
+@pytest.mark.parametrize(
+    ("words", "restrictions"),
+    [
+        ("", {}),
+        ("events=purchase", {"events": ["purchase"]}),
+        ("events=purchase,signed_up,page_*", {"events": ["purchase", "signed_up", "page_*"]}),
+        ("events=purchase events=signed_up,purchase", {"events": ["purchase", "signed_up"]}),
+        ("events=Signed%20up,50%25%20off,a%2Cb,%C3%BC,#1", {"events": ["Signed up", "50% off", "a,b", "ü", "#1"]}),
+        ("events=a=b", {"events": ["a=b"]}),
+        ("segments=7,0012 tools=send_event", {"segments": ["7", "12"], "tools": ["send_event"]}),
+        ("attributes=plan,*_at events:write", {"attributes": ["plan", "*_at"]}),
+    ],
+)
+def test_an_entry_can_restrict_a_caller(words: str, restrictions: dict[str, list[str]]) -> None:
+    (entry,) = parse(f"ann {TOKEN} {words}").valid
+    lists = {kind: getattr(entry.restrictions, kind) for kind in ("tools", "events", "segments", "attributes")}
+    assert {kind: list(allowed.entries) for kind, allowed in lists.items() if allowed is not None} == restrictions
+    assert bool(entry.restrictions) is bool(restrictions)
+    assert entry.scopes == (("events:write",) if "events:write" in words else tuple(sorted(TOOL_SCOPES)))
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        ("events=", "has an invalid events=: entry 1 is empty; expected names separated by single commas"),
+        ("events=a,", "has an invalid events=: entry 2 is empty"),
+        ("events=a events=", "has an invalid events=: entry 2 is empty"),
+        ("events=%20", "has an invalid events=: entry 1 is empty"),
+        ("events=100%", "has an invalid events=: contains a % without two hexadecimal digits; write %25 for %"),
+        ("events=%e4", "has an invalid events=: is not percent-encoded UTF-8"),
+        ("events=%00", "has an invalid events=: entry 1 contains characters that are not printable"),
+        ("events='a'", "has an invalid events=: entry 1 is in quotes; remove them"),
+        ('events="Signed up"', "contains 1 unknown scopes after the token; the scopes are customers:write"),
+        ("segments=vip", "has an invalid segments=: entry 1 is not a segment id"),
+        ("tools=send_evnt", "has an invalid tools=: entry 1 (send_evnt) is not a tool; did you mean send_event?"),
+        ("event=a Events=a", "contains 2 unknown scopes after the token"),
+        (
+            "events=" + ",".join(map(str, range(201))),
+            "has an invalid events=: contains 201 entries; the maximum is 200",
+        ),
+    ],
+)
+def test_an_invalid_restriction_is_reported_and_its_token_is_not_valid(words: str, problem: str) -> None:
+    entries = parse(f"ann {TOKEN} {words}")
+    assert entries.valid == []
+    (reported,) = entries.problems
+    assert reported.startswith(f"TOKENS: line 1 {problem}")
+    assert TOKEN not in reported
+
+
+def test_an_unknown_word_is_answered_with_what_is_known() -> None:
+    (problem,) = parse(f"ann {TOKEN} event=a").problems
+    assert problem.endswith(
+        "other restrictions start with tools=, events=, segments=, attributes=, and a space in their values is %20"
+    )
+
+
+def test_a_restriction_is_not_a_token() -> None:
+    (problem,) = parse("ann events=purchase,signed_up,page_viewed,refund").problems
+    assert problem == "TOKENS: line 1 has no token after the name"
+
+
+def test_a_list_with_commas_where_commas_separate_entries_is_explained() -> None:
+    entries = Entries()
+    entries.parse([f"ann {TOKEN} events=purchase", "signed_up", f" bob {OTHER_TOKEN}", "ann"], "TOKENS: entry", ",")
+    assert [entry.name for entry in entries.valid] == ["ann", "bob"]
+    assert entries.problems == [
+        "TOKENS: entry 2 has no token after the name; commas separate the entries here, so repeat the word for each "
+        "value: events=a events=b",
+        "TOKENS: entry 4 has no token after the name",
+    ]

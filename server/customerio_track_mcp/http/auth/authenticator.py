@@ -22,10 +22,11 @@ from customerio_track_mcp.http.auth.jwks import JwksCache
 from customerio_track_mcp.http.auth.jwt_verifier import JwtVerifier
 from customerio_track_mcp.http.auth.scope_challenge import NamedTool, ScopeChallengeMiddleware
 from customerio_track_mcp.http.auth.scopes import SCOPE_OF_TOOL, TOOL_SCOPES, tools_of
-from customerio_track_mcp.http.auth.static_tokens import StaticTokens
+from customerio_track_mcp.http.auth.static_tokens import StaticAccessToken, StaticTokens
 from customerio_track_mcp.http.caller_limits import caller_key
 from customerio_track_mcp.instrumentation.calls import Caller
 from customerio_track_mcp.settings.http import HttpSettings
+from customerio_track_mcp.settings.restrictions import UNRESTRICTED
 
 _JWKS_COOLDOWN_SECONDS: Final = 10.0
 _METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
@@ -103,13 +104,16 @@ class Authenticator:
         if not isinstance(user, AuthenticatedUser):
             return Caller(request_id=request_id, tools=frozenset() if self._settings.requires_authentication else None)
         tools = tools_of(user.scopes)
+        token = user.access_token
         missing = ", ".join(sorted(TOOL_SCOPES - set(user.scopes)))
         return Caller(
-            user.access_token.client_id,
+            token.client_id,
             request_id,
             None if tools == set(SCOPE_OF_TOOL) else tools,
             f"To use more, the caller's token needs these scopes: {missing}.",
             json.dumps(caller_key(scope)),
+            # A JWT has none of its own: those of the server apply, which its claims cannot widen.
+            token.restrictions if isinstance(token, StaticAccessToken) else UNRESTRICTED,
         )
 
 

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from mcp.server.auth.provider import AccessToken
+from pydantic import InstanceOf
 
 from customerio_track_mcp.http.auth.token_entries import Entries, digest_of, why_not_a_token
 from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.restrictions import UNRESTRICTED, Restrictions
 from customerio_track_mcp.settings.text_file import UnusableFileError, read_text_file
 
 logger = logging.getLogger("customerio_track_mcp.http")
@@ -33,6 +35,16 @@ def new_token() -> tuple[str, str]:
     return token, f"sha256:{digest_of(token).hex()}"
 
 
+class StaticAccessToken(AccessToken):
+    """A static token that was verified.
+
+    Attributes:
+        restrictions: what its entry allows the caller.
+    """
+
+    restrictions: InstanceOf[Restrictions] = UNRESTRICTED
+
+
 class StaticTokens:
     """Verifies tokens that the operator has issued.
 
@@ -47,7 +59,8 @@ class StaticTokens:
 
     def __init__(self, given: str | None, file: Path | None) -> None:
         self._given = Entries()
-        self._given.parse(re.split(r"[,\n]", (given or "").removeprefix("\ufeff")), "CUSTOMERIO_HTTP_TOKENS: entry")
+        entries = re.split(r"[,\n]", (given or "").removeprefix("\ufeff"))
+        self._given.parse(entries, "CUSTOMERIO_HTTP_TOKENS: entry", separator=",")
         self._entries = self._given
         self._file = file
         self._signature: tuple[int, ...] | None = None
@@ -65,7 +78,7 @@ class StaticTokens:
         if problems:
             raise SettingsError(problems)
 
-    def verify(self, token: str) -> AccessToken | None:
+    def verify(self, token: str) -> StaticAccessToken | None:
         """Return whose token it is; None if it is not valid."""
         self._refresh()
         digest = digest_of(token)
@@ -77,7 +90,9 @@ class StaticTokens:
         if found is None:
             return None
         # The token itself is not kept.
-        return AccessToken(token="", client_id=found.name, scopes=list(found.scopes))
+        return StaticAccessToken(
+            token="", client_id=found.name, scopes=list(found.scopes), restrictions=found.restrictions
+        )
 
     def _refresh(self) -> None:
         if self._file is None:

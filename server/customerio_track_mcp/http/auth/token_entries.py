@@ -1,19 +1,31 @@
 """Entries of static bearer tokens: `NAME TOKEN`, or `NAME TOKEN SCOPE ...` for a caller with these scopes only.
 
 The token is either in the clear (32 or more visible ASCII characters), or `sha256:` followed by its hexadecimal digest.
+After it an entry may restrict the caller further: `tools=send_event events=purchase,signed_up segments=7
+attributes=plan,billing_*`. Such a word may be repeated, which is how a list is written where commas separate entries.
+Its values are percent-encoded, since words are separated by spaces: `events=Signed%20up`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import unquote
 
 from customerio_track_mcp.http.auth.scopes import KNOWN_SCOPES, TOOL_SCOPES
+from customerio_track_mcp.settings.allowed_names import (
+    AllowedNames,
+    attribute_names,
+    event_names,
+    segment_ids,
+    tool_names,
+)
 from customerio_track_mcp.settings.http import CALLER_NAME
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
+from customerio_track_mcp.settings.restrictions import UNRESTRICTED, Restrictions
 
 MAX_ENTRIES: Final = 1000
 """Maximum entries of both settings together, valid or not. Comparing a token with all of them takes a tenth of a
@@ -29,6 +41,16 @@ _DIGEST: Final = re.compile(r"sha256:([0-9a-fA-F]{64})")
 _HEXADECIMAL: Final = re.compile(r"[0-9a-fA-F:]+")
 _SENDABLE: Final = re.compile(r"[!-~]+")
 """What an HTTP header carries unchanged; clients do not agree on the encoding of anything else."""
+
+_RESTRICTIONS: Final[Mapping[str, Callable[[object], tuple[str, ...] | None]]] = {
+    "tools": tool_names,
+    "events": event_names,
+    "segments": segment_ids,
+    "attributes": attribute_names,
+}
+"""The words that restrict a caller, each with how its values are read."""
+_REPEAT: Final = "; commas separate the entries here, so repeat the word for each value: events=a events=b"
+_NOT_ENCODED: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 _OTHER_DIGEST: Final = re.compile(
     r"""
@@ -54,11 +76,13 @@ class Entry:
         name: the caller's name.
         digest: the SHA-256 digest of the token.
         scopes: what the caller may do.
+        restrictions: what the caller may do it with.
     """
 
     name: str
     digest: bytes
     scopes: tuple[str, ...]
+    restrictions: Restrictions = UNRESTRICTED
 
 
 class Entries:
@@ -84,15 +108,18 @@ class Entries:
         more = [f"{self._not_reported} more entries are invalid"] if self._not_reported else []
         return self._problems + more
 
-    def parse(self, texts: Iterable[str], source: str) -> None:
+    def parse(self, texts: Iterable[str], source: str, separator: str = "\n") -> None:
         """Add entries.
 
         Args:
             texts: one entry each; those without a word are skipped.
             source: the name of the setting, and what an entry is called in it, for problems.
+            separator: what is between entries.
         """
+        words: list[str] = []
         for number, text in enumerate(texts, start=1):
-            if not (words := text.split()):
+            before, words = words, text.split()
+            if not words:
                 continue
             place = f"{source} {number}"
             if self._count >= MAX_ENTRIES:
@@ -102,7 +129,8 @@ class Entries:
             try:
                 self._add(_entry(words), place)
             except _InvalidEntryError as error:
-                self._report(f"{place} {error}")
+                is_value = separator == "," and len(words) == 1 and bool(before) and "=" in before[-1]
+                self._report(f"{place} {error}{_REPEAT if is_value else ''}")
 
     def _add(self, entry: Entry, place: str) -> None:
         if first := self._place_of.get(entry.digest):
@@ -160,9 +188,9 @@ def _entry(words: list[str]) -> Entry:
     name, *rest = words
     if not CALLER_NAME.fullmatch(name):
         raise _InvalidEntryError("must start with a name of letters, digits, '.', '_' and '-'")
-    if not rest:
+    if not rest or _is_restriction(rest[0]):
         raise _InvalidEntryError("has no token after the name")
-    token, *scopes = rest
+    token, *words = rest
     if len(token) > _MAX_TOKEN_CHARACTERS:
         raise _InvalidEntryError(f"has a token of more than {_MAX_TOKEN_CHARACTERS} characters")
     if hashed := _DIGEST.fullmatch(token):
@@ -173,7 +201,42 @@ def _entry(words: list[str]) -> Entry:
         raise _InvalidEntryError(reason)
     else:
         digest = digest_of(token)
+    scopes = [word for word in words if not _is_restriction(word)]
     if unknown := [scope for scope in scopes if scope not in KNOWN_SCOPES]:
         known = ", ".join(sorted(KNOWN_SCOPES))
-        raise _InvalidEntryError(f"contains {len(unknown)} unknown scopes after the token; the scopes are {known}")
-    return Entry(name, digest, tuple(dict.fromkeys(scopes)) or tuple(sorted(TOOL_SCOPES)))
+        raise _InvalidEntryError(
+            f"contains {len(unknown)} unknown scopes after the token; the scopes are {known}; other restrictions start "
+            f"with {'=, '.join(_RESTRICTIONS)}=, and a space in their values is %20"
+        )
+    restrictions = _restrictions(word for word in words if _is_restriction(word))
+    return Entry(name, digest, tuple(dict.fromkeys(scopes)) or tuple(sorted(TOOL_SCOPES)), restrictions)
+
+
+def _is_restriction(word: str) -> bool:
+    kind, equals, _ = word.partition("=")
+    return bool(equals) and kind in _RESTRICTIONS
+
+
+def _restrictions(words: Iterable[str]) -> Restrictions:
+    values: dict[str, list[str]] = {}
+    for word in words:
+        kind, _, value = word.partition("=")
+        values.setdefault(kind, []).extend(value.split(","))
+    return Restrictions(**{kind: _allowed(kind, encoded) for kind, encoded in values.items()})
+
+
+def _allowed(kind: str, encoded: Iterable[str]) -> AllowedNames:
+    try:
+        entries = _RESTRICTIONS[kind](map(_decoded, encoded))
+    except ValueError as error:
+        raise _InvalidEntryError(f"has an invalid {kind}=: {error}") from None
+    return AllowedNames(entries or (), f"{kind}= in the entry of this caller's token")
+
+
+def _decoded(value: str) -> str:
+    if _NOT_ENCODED.search(value):
+        raise ValueError("contains a % without two hexadecimal digits; write %25 for %, and %20 for a space")
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("is not percent-encoded UTF-8") from None
