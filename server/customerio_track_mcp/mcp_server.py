@@ -3,7 +3,8 @@
 Resources and prompts have modules of their own.
 
 Every outcome of a known tool is a result with the documented payload, failures with `isError`. Only an unknown tool
-name is a protocol error, as the MCP specification requires.
+name and an invalid `requestState` are protocol errors, as the MCP specification requires. The one other result is a
+question to a person.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 
+from customerio_track_mcp.confirmation_requests import ConfirmationRequests, input_required
+from customerio_track_mcp.control.asking import NO_ASKER, ConfirmationRequired
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Call, Delivery
 from customerio_track_mcp.control.policy import NotAllowedError, tool_not_allowed
 from customerio_track_mcp.instrumentation.calls import (
@@ -75,6 +78,7 @@ def create_mcp_server(
     authenticates: bool = False,
     caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
     delivery_of: DeliveryOf = lambda _: IMMEDIATE_DELIVERY,
+    confirmations: ConfirmationRequests | None = None,
     on_call: OnCall = lambda _: None,
 ) -> Server[Any]:
     """Create the MCP server, for any transport and for protocols 2025-11-25 and 2026-07-28.
@@ -87,6 +91,7 @@ def create_mcp_server(
         authenticates: whether callers differ in what they may use, so that what one receives is not for another.
         caller_of: returns who makes a request; a caller only sees the tools that they may use.
         delivery_of: returns how the result of a call reaches its caller.
+        confirmations: asks persons; None if no tool does.
         on_call: called after each tool call.
     """
 
@@ -101,12 +106,13 @@ def create_mcp_server(
 
     async def call_tool(
         context: ServerRequestContext[Any], params: types.CallToolRequestParams
-    ) -> types.CallToolResult:
+    ) -> types.CallToolResult | types.InputRequiredResult:
         tool = TOOLS.get(params.name)
         if tool is None:
             message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {', '.join(TOOLS)}"
             raise MCPError(code=types.INVALID_PARAMS, message=message)
-        call = Call(require_caller(), _record_of(context), delivery=delivery_of(context))
+        asker = confirmations.asker_of(context, params) if confirmations is not None else NO_ASKER
+        call = Call(require_caller(), _record_of(context), delivery=delivery_of(context), asker=asker)
         return await _call(tool, handlers, call, received_arguments(context, params), on_call)
 
     is_restricted = bool(restrictions)
@@ -129,7 +135,8 @@ def create_mcp_server(
         on_get_prompt=get_prompt,
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
-    server.middleware[:] = [identify, RequestSpanMiddleware(TOOLS, PROMPTS, URIS), keep_arguments]
+    protect_state = [confirmations.protect_state] if confirmations is not None else []
+    server.middleware[:] = [identify, RequestSpanMiddleware(TOOLS, PROMPTS, URIS), *protect_state, keep_arguments]
     return server
 
 
@@ -169,13 +176,16 @@ def _record_of(context: ServerRequestContext[Any]) -> CallContext:
 
 async def _call(
     tool: RegisteredTool, handlers: ToolHandlers, call: Call, arguments: object, on_call: OnCall
-) -> types.CallToolResult:
+) -> types.CallToolResult | types.InputRequiredResult:
     name, started, context = tool.definition.name, time.perf_counter(), call.record
     try:
         if not call.caller.may_use(name):
             context.outcome = Outcome.FORBIDDEN if call.caller.is_allowed(name) else NotAllowedError.code
             return _result(_forbidden(tool, call.caller))
         return _result(await tool.handler(handlers, read_arguments(arguments), call))
+    except ConfirmationRequired as required:
+        context.outcome = Outcome.CONFIRMATION_REQUIRED
+        return input_required(required)
     except InvalidArgumentsError as error:
         context.outcome = error.code
         return _result(tool.output(success=False, error=explain(error)))

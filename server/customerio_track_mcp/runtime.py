@@ -14,8 +14,10 @@ from typing import Any
 
 from mcp.server import Server, ServerRequestContext
 
+from customerio_track_mcp.confirmation_requests import ConfirmationRequests
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY
 from customerio_track_mcp.control.chain import Control
+from customerio_track_mcp.control.confirmation import Confirmation
 from customerio_track_mcp.control.dry_run import DryRun
 from customerio_track_mcp.control.pause import Pause
 from customerio_track_mcp.control.policy import Policy
@@ -116,11 +118,19 @@ async def open_runtime(
         pause = [Pause(settings.pause_file)] if settings.pause_file is not None else []
         restrictions = settings.restrictions
         policy = [Policy()] if restrictions or authenticates else []  # of the server, or of a caller
+        confirmation: list[Control] = []
+        confirmations: ConfirmationRequests | None = None
+        if settings.confirm:
+            is_required = settings.confirm_fallback == "refuse"
+            # The pause once more after a person was asked, who may have taken their time.
+            confirmation = [
+                Confirmation(settings.confirm, is_required=is_required, is_dry_run=settings.dry_run),
+                *pause,
+            ]
+            confirmations = ConfirmationRequests(settings.request_state_key, workspace_key(upstream))
         quotas = await stack.enter_async_context(open_quotas(upstream, processes=processes))
-        # Once more after a person was asked, who may have taken their time.
-        pause_again = pause if settings.confirm else []
         dry_run = [DryRun()] if settings.dry_run else []
-        controls: list[Control] = [*pause, *policy, *quotas, *pause_again, *dry_run]
+        controls: list[Control] = [*pause, *policy, *confirmation, *quotas, *dry_run]
         # A dry run needs no credentials: it is also a rehearsal without an account.
         missing_credentials = "" if settings.dry_run else settings.missing_credentials
         handlers = ToolHandlers(client, settings.allow_reserved_keys, missing_credentials, controls)
@@ -132,6 +142,7 @@ async def open_runtime(
             authenticates=authenticates,
             caller_of=caller_of,
             delivery_of=delivery_of,
+            confirmations=confirmations,
             on_call=record,
         )
         yield Runtime(server, client, traced)

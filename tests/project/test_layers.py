@@ -24,6 +24,7 @@ LAYERS: Final = (
     {"tools"},
     {"resources"},
     {"prompts"},
+    {"confirmation_requests"},
     {"mcp_server"},
     {"runtime"},
     {"http", "stdio"},

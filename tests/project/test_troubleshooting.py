@@ -175,7 +175,8 @@ def test_every_outcome_of_a_call_has_a_row() -> None:
     expected = {error.code for error in (*concrete_error_classes(), *refusal_classes())} | set(Outcome) - {Outcome.OK}
     assert set(rows) == expected
     assert len(rows) == len(expected)
-    named = re.findall(r"\| `(\w+)` \|$", section("### Requests", TROUBLESHOOTING), re.MULTILINE)
+    tables = section("### Requests", TROUBLESHOOTING) + section("### Refusals", TROUBLESHOOTING)
+    named = re.findall(r"\| `(\w+)` \|$", tables, re.MULTILINE)
     assert set(named) == expected - set(Outcome) - {"invalid_arguments"}
 
 

@@ -49,6 +49,7 @@ NOTHING: Final[Mapping[str, str]] = {
     "control/summary.py:control_lines": "a part of a report",
     "control/summary.py:instruction_lines": "instructions for the model",
     "control/quotas/control.py:_advice": "the cure of an error, not its text",
+    "control/question.py": "what a person is asked",
     "demo/scenario.py": "what the demo prints as it goes",
     "hosts/catalog.py:_HOSTS": "what a user does next",
     "hosts/program.py:_INSTALL": "a part of a message",

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from customerio_track_mcp.control.asking import NO_ASKER, Asker
 from customerio_track_mcp.instrumentation.calls import CallContext, Caller
 
 Settle = Callable[[bool], None]
@@ -39,9 +40,11 @@ class Call:
         record: what logs and metrics report about it.
         idempotency_key: the caller's own name for what is intended; empty without one.
         delivery: how its result reaches the caller.
+        asker: asks the person at the host.
     """
 
     caller: Caller = field(default_factory=Caller)
     record: CallContext = field(default_factory=CallContext)
     idempotency_key: str = ""
     delivery: Delivery = IMMEDIATE_DELIVERY
+    asker: Asker = NO_ASKER

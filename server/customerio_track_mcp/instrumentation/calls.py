@@ -19,9 +19,17 @@ class Outcome(StrEnum):
 
     OK = "ok"
     DRY_RUN = "dry_run"
+    CONFIRMATION_REQUIRED = "confirmation_required"
     FORBIDDEN = "forbidden"
     CANCELED = "cancelled"  # a label value of published metrics, so the spelling stays
     INTERNAL_ERROR = "bug"  # likewise
+
+
+class ConfirmedBy(StrEnum):
+    """Who confirmed a call that needs it."""
+
+    PERSON = "person"
+    NOBODY = "nobody"  # the host cannot ask, and the operator allows the call nevertheless
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class CallContext:
         is_dry_run: whether nothing was sent because this is a dry run.
         client_name: the name of the MCP client, as it sent it; empty if it did not.
         client_version: its version, likewise.
+        confirmed_by: who confirmed the call; None if it needs no confirmation or did not get it.
     """
 
     outcome: str = Outcome.CANCELED
@@ -93,6 +102,7 @@ class CallContext:
     is_dry_run: bool = False
     client_name: str = ""
     client_version: str = ""
+    confirmed_by: ConfirmedBy | None = None
 
 
 @dataclass(frozen=True, slots=True)

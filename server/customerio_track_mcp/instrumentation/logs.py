@@ -68,6 +68,8 @@ def call_log(hash_key: bytes) -> OnCall:
             fields["person"] = pseudonym(hash_key, context.person)
         elif context.people:
             fields["people"] = context.people
+        if context.confirmed_by is not None:
+            fields["confirmed_by"] = str(context.confirmed_by)
         logger.info("tool call", extra=fields)
 
     return log

@@ -17,8 +17,9 @@ from customerio_track_mcp.settings.allowed_names import (
     tool_names,
 )
 from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.confirmed_tools import ConfirmedTool, validated_confirmed_tools
 from customerio_track_mcp.settings.restrictions import Restrictions
-from customerio_track_mcp.settings.validators import absolute_path, lower, split
+from customerio_track_mcp.settings.validators import absolute_path, lower
 
 MAX_RESEND_WINDOW_SECONDS: Final = 86_400
 
@@ -67,7 +68,7 @@ class ControlSettings(EnvironmentSettings):
         default=None,
         description="While this file exists, nothing is sent; its first line is the reason that callers see.",
     )
-    confirm: Annotated[tuple[str, ...], NoDecode, BeforeValidator(split)] = Field(
+    confirm: Annotated[tuple[ConfirmedTool, ...], NoDecode, BeforeValidator(validated_confirmed_tools)] = Field(
         default=(),
         description="Tools that ask a person first, separated by commas; add_customers_to_segment>50 asks for more "
         "than 50 people.",

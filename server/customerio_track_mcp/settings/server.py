@@ -26,6 +26,7 @@ _EMPTY_FORM_FIELD: Final = re.compile(r"\s*\$\{user_config\.\w+\}\s*")
 """What Claude Desktop passes for an empty field of a bundle's form (https://github.com/modelcontextprotocol/mcpb/issues/250)."""
 
 _RANDOM_HASH_KEY: Final = os.urandom(32)
+_RANDOM_REQUEST_STATE_KEY: Final = os.urandom(32)
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LogFormat = Literal["text", "json"]
@@ -221,6 +222,14 @@ class Settings(ControlSettings):
         if self.api_key is None:
             return _RANDOM_HASH_KEY
         return hmac.new(self.api_key.get_secret_value().encode(), b"log_hash_key", hashlib.sha256).digest()
+
+    @property
+    def request_state_key(self) -> bytes:
+        """The key that seals what a host sends back with a person's answer: the same on every replica."""
+        api_key = self._parts_of_key[1]
+        if not api_key:
+            return _RANDOM_REQUEST_STATE_KEY
+        return hmac.new(api_key.encode(), b"request_state_key", hashlib.sha256).digest()
 
     @property
     def retry_policy(self) -> RetryPolicy:

@@ -70,7 +70,7 @@ async def _serve(server: Server[Any]) -> None:
 
 
 class _PendingRequests:
-    """The requests that were received and not yet answered.
+    """The requests that were received and not yet answered, and those that were sent to the host.
 
     Request ids are compared as the SDK's dispatcher compares them, with two functions that are not part of its public
     interface.
@@ -78,28 +78,42 @@ class _PendingRequests:
 
     def __init__(self) -> None:
         self._ids: Counter[types.RequestId] = Counter()  # a host may use an id twice
-        self._empty = anyio.Event()
+        self._sent: set[types.RequestId] = set()
+        self._changed = anyio.Event()
 
     def on_received(self, message: types.JSONRPCMessage) -> None:
         if isinstance(message, types.JSONRPCRequest):
             self._ids[coerce_request_id(message.id)] += 1
         elif isinstance(message, types.JSONRPCNotification) and message.method == "notifications/cancelled":
             self._remove(cancelled_request_id_from_params(message.params))
+        elif isinstance(message, types.JSONRPCResponse | types.JSONRPCError) and message.id is not None:
+            self._sent.discard(coerce_request_id(message.id))
+
+    def on_sending(self, message: types.JSONRPCMessage) -> None:
+        if isinstance(message, types.JSONRPCRequest):
+            self._sent.add(message.id)
+            self._changed.set()
 
     def on_sent(self, message: types.JSONRPCMessage) -> None:
         if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
             self._remove(message.id)
+        elif message.method == "notifications/cancelled" and message.params is not None:
+            self._sent.discard(message.params["requestId"])
 
-    async def wait_until_empty(self) -> None:
-        while self._ids:
-            self._empty = anyio.Event()
-            await self._empty.wait()
+    async def next_without_response(self) -> types.RequestId | None:
+        """Return the id of a request to which the host, which sends nothing more, will not respond.
+
+        None if every request that was received is answered.
+        """
+        while self._ids and not self._sent:
+            self._changed = anyio.Event()
+            await self._changed.wait()
+        return self._sent.pop() if self._ids else None
 
     def _remove(self, request_id: types.RequestId | None) -> None:
         if request_id is not None:
             self._ids -= Counter([coerce_request_id(request_id)])
-        if not self._ids:
-            self._empty.set()
+        self._changed.set()
 
 
 class _OutgoingMessages(ObjectSendStream[SessionMessage]):
@@ -110,6 +124,7 @@ class _OutgoingMessages(ObjectSendStream[SessionMessage]):
         self._pending = pending
 
     async def send(self, item: SessionMessage) -> None:
+        self._pending.on_sending(item.message)
         await self._output.send(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode())
         self._pending.on_sent(item.message)
 
@@ -120,7 +135,8 @@ class _OutgoingMessages(ObjectSendStream[SessionMessage]):
 class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
     """The messages from the host, whose end is delayed until every request has its response.
 
-    The SDK cancels what is in flight when the stream ends; a host that closes stdin would lose those responses.
+    The SDK cancels what is in flight when the stream ends; a host that closes stdin would lose those responses. What
+    waits for a response of the host gets an error, since no response will come.
     """
 
     def __init__(self, reader: LineReader, outgoing: _OutgoingMessages, pending: _PendingRequests) -> None:
@@ -132,7 +148,10 @@ class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
     async def receive(self) -> SessionMessage | Exception:
         while True:
             while not self._lines:
-                await self._read_lines()
+                try:
+                    self._lines.extend(await self._reader.receive())
+                except anyio.EndOfStream:
+                    return SessionMessage(await self._last_response())
             line = self._lines.popleft()
             try:
                 message = _parse(line)
@@ -146,12 +165,17 @@ class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
     async def aclose(self) -> None:
         self._reader.close()
 
-    async def _read_lines(self) -> None:
-        try:
-            self._lines.extend(await self._reader.receive())
-        except anyio.EndOfStream:
-            await self._pending.wait_until_empty()
-            raise
+    async def _last_response(self) -> types.JSONRPCError:
+        """Return a response in place of the host's.
+
+        Raises:
+            EndOfStream: none is needed, and every request is answered.
+        """
+        request_id = await self._pending.next_without_response()
+        if request_id is None:
+            raise anyio.EndOfStream
+        error = types.ErrorData(code=types.CONNECTION_CLOSED, message="The host has closed the connection")
+        return types.JSONRPCError(jsonrpc="2.0", id=request_id, error=error)
 
 
 def _parse(line: Line) -> types.JSONRPCMessage | None:

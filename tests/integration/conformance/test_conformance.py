@@ -34,13 +34,14 @@ APPLICABLE: Final = {
         "caching",
         "http-header-validation",
         "dns-rebinding-protection",
+        "input-required-result-unsupported-methods",
     },
 }
 NOT_APPLICABLE: Final = {
     r"tools-call-.*|json-schema-2020-12|http-custom-header-server-validation": "call tools of the suite's own server",
     r"resources-read-.*|resources-templates-read": "read resources of the suite's own server",
     r"prompts-get-.*": "get prompts of the suite's own server",
-    r"elicitation-.*|input-required-.*": "need a tool that asks the client for input",
+    r"elicitation-.*|input-required-.*": "need a tool that asks the client for input; see test_input_required.py",
     r"logging-set-level|completion-complete|resources-(un)?subscribe": "test capabilities that are not advertised",
     r"server-session-lifecycle|server-sse-.*": "need sessions, or streams without a request; the service is stateless",
 }
