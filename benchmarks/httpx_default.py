@@ -8,10 +8,11 @@ import anyio
 import httpx
 
 from customerio_track_mcp.instrumentation.logs import configure_logging
-from customerio_track_mcp.runtime import Upstream, open_runtime
+from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.stdio.transport import serve_stdio
 from customerio_track_mcp.track import session
+from customerio_track_mcp.upstream import Upstream
 
 
 def _create_transport(base_url: str, max_connections: int) -> httpx.AsyncBaseTransport:

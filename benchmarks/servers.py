@@ -36,8 +36,13 @@ _META: Final = {
 _POLL_INTERVAL: Final = 0.02
 _MAX_POLLS: Final = 500
 
-EVENT: Final = {"customer_id": "1042", "event_name": "purchase", "data": {"order": "A-17", "total": 49.9}}
-"""The arguments of a typical call."""
+_ORDER: Final = "ORDER"
+EVENT: Final[Mapping[str, Any]] = {
+    "customer_id": "1042",
+    "event_name": "purchase",
+    "data": {"order": f"A-{_ORDER}", "total": 49.9},
+}
+"""The arguments of a typical call. Each call has another order, since identical events in flight are sent once."""
 
 Arguments = Mapping[str, Any]
 
@@ -80,6 +85,10 @@ def tool_call(tool: str, arguments: Arguments, *, modern: bool = False) -> bytes
     return message[1:].encode()
 
 
+def _message(request_id: int, request: bytes) -> bytes:
+    return b'{"jsonrpc":"2.0","id":%d,%b' % (request_id, request.replace(_ORDER.encode(), b"%d" % request_id))
+
+
 class StdioServer(Server):
     """A server over stdio."""
 
@@ -107,7 +116,7 @@ class StdioServer(Server):
         request_id = next(self._ids)
         response: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._pending[request_id] = response
-        self._stdin.write(b'{"jsonrpc":"2.0","id":%d,%b\n' % (request_id, request))
+        self._stdin.write(_message(request_id, request) + b"\n")
         await self._stdin.drain()
         return await response
 
@@ -142,7 +151,7 @@ class HttpServer(Server):
 
     async def call(self, request: bytes) -> None:
         """Make one call; see `Server.call`."""
-        body = b'{"jsonrpc":"2.0","id":%d,%b' % (next(self._ids), request)
+        body = _message(next(self._ids), request)
         async with self._client.post(self._url, data=body) as response:
             content = await response.read()
         if _SUCCESS not in content:

@@ -74,7 +74,7 @@ async def large(report: Report, effort: Effort) -> None:
         "a 1000-id segment call": tool_call(
             "add_customers_to_segment", {"segment_id": "7", "customer_ids": [f"customer-{n:05}" for n in range(1000)]}
         ),
-        "a 100 kB event": tool_call("send_event", EVENT | {"data": {"text": "x" * 99_000}}),
+        "a 100 kB event": tool_call("send_event", {**EVENT, "data": {**EVENT["data"], "text": "x" * 99_000}}),
     }
     async with AsyncExitStack() as stack:
         env = environment(await stack.enter_async_context(responder()))

@@ -17,9 +17,10 @@ from mcp import Client, MCPError
 
 from customerio_track_mcp import confirmation_requests
 from customerio_track_mcp.instrumentation.calls import CallRecord
-from customerio_track_mcp.runtime import Upstream, open_runtime
+from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.upstream import Upstream
 from tests.support.confirmation import (
     ACCEPT,
     EVENT,

@@ -56,7 +56,7 @@ async def call(client: TrackClient, tool: str) -> str:
 async def test_internal_error_before_anything_is_sent(
     client: TrackClient, monkeypatch: pytest.MonkeyPatch, tool: str, broken: str
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise KeyError(SECRET)
 
     monkeypatch.setattr(f"customerio_track_mcp.tools.handlers.{broken}", fail)
@@ -105,11 +105,11 @@ async def test_an_output_that_cannot_be_sent_is_an_internal_error_too(
     results: list[object] = []
     build = create_mcp_server.__globals__["_result"]
 
-    def fail_once(output: Any) -> Any:
+    def fail_once(output: Any, call: Any) -> Any:
         results.append(output)
         if len(results) == 1:
             raise KeyError(SECRET)
-        return build(output)
+        return build(output, call)
 
     monkeypatch.setattr("customerio_track_mcp.mcp_server._result", fail_once)
     with caplog.at_level(logging.DEBUG, logger="customerio_track_mcp"):

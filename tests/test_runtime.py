@@ -8,9 +8,10 @@ from pathlib import Path
 import anyio
 import pytest
 
-from customerio_track_mcp.runtime import Upstream, open_rate_limiter
+from customerio_track_mcp.runtime import open_rate_limiter
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.upstream import Upstream
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,11 @@ class _AskByResult:
     def __init__(self, context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> None:
         self._context = context
         self._params = params
+        self.event_id = params.request_state or ""
 
     async def ask(self, question: str, event_id: str) -> str:
         if self._params.request_state is not None:
-            event_id = self._params.request_state
+            event_id = self.event_id
             answer = (self._params.input_responses or {}).get(_KEY)
             if isinstance(answer, types.ElicitResult):
                 _require_consent(answer)
@@ -117,6 +118,8 @@ class _AskByResult:
 
 class _AskByRequest:
     """Asks in a request to the host, and waits for the response."""
+
+    event_id = ""
 
     def __init__(self, context: ServerRequestContext[Any]) -> None:
         self._context = context

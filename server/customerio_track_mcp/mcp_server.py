@@ -24,6 +24,7 @@ from mcp.shared.exceptions import MCPError
 from customerio_track_mcp.confirmation_requests import ConfirmationRequests, input_required
 from customerio_track_mcp.control.asking import NO_ASKER, ConfirmationRequired
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Call, Delivery
+from customerio_track_mcp.control.once.idempotency_keys import read_idempotency_key
 from customerio_track_mcp.control.policy import NotAllowedError, tool_not_allowed
 from customerio_track_mcp.instrumentation.calls import (
     CallContext,
@@ -45,6 +46,7 @@ from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, explain,
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.tools.received_arguments import keep_arguments, read_arguments, received_arguments
 from customerio_track_mcp.tools.registry import TOOLS, RegisteredTool
+from customerio_track_mcp.tools.result_meta import result_meta
 from customerio_track_mcp.tools.schemas import ToolOutput
 from customerio_track_mcp.track import InvalidArgumentsError, shorten
 
@@ -113,7 +115,7 @@ def create_mcp_server(
             raise MCPError(code=types.INVALID_PARAMS, message=message)
         asker = confirmations.asker_of(context, params) if confirmations is not None else NO_ASKER
         call = Call(require_caller(), _record_of(context), delivery=delivery_of(context), asker=asker)
-        return await _call(tool, handlers, call, received_arguments(context, params), on_call)
+        return await _call(tool, handlers, call, received_arguments(context, params), on_call, params.meta)
 
     is_restricted = bool(restrictions)
 
@@ -175,28 +177,34 @@ def _record_of(context: ServerRequestContext[Any]) -> CallContext:
 
 
 async def _call(
-    tool: RegisteredTool, handlers: ToolHandlers, call: Call, arguments: object, on_call: OnCall
+    tool: RegisteredTool,
+    handlers: ToolHandlers,
+    call: Call,
+    arguments: object,
+    on_call: OnCall,
+    meta: Mapping[str, Any] | None,
 ) -> types.CallToolResult | types.InputRequiredResult:
     name, started, context = tool.definition.name, time.perf_counter(), call.record
     try:
         if not call.caller.may_use(name):
             context.outcome = Outcome.FORBIDDEN if call.caller.is_allowed(name) else NotAllowedError.code
-            return _result(_forbidden(tool, call.caller))
-        return _result(await tool.handler(handlers, read_arguments(arguments), call))
+            return _result(_forbidden(tool, call.caller), call)
+        call.idempotency_key = read_idempotency_key(meta, call.caller.idempotency_key)
+        return _result(await tool.handler(handlers, read_arguments(arguments), call), call)
     except ConfirmationRequired as required:
         context.outcome = Outcome.CONFIRMATION_REQUIRED
         return input_required(required)
     except InvalidArgumentsError as error:
         context.outcome = error.code
-        return _result(tool.output(success=False, error=explain(error)))
+        return _result(tool.output(success=False, error=explain(error)), call)
     except Exception as error:  # noqa: BLE001 - the model must get a payload; a bug must not become a protocol error
-        confirmed = context.outcome == Outcome.OK
+        confirmed = context.outcome in (Outcome.OK, Outcome.JOINED)
         context.outcome = Outcome.INTERNAL_ERROR
         # Frames only: the exception's text may contain personal data.
         frames = "".join(traceback.format_tb(error.__traceback__))
         logger.error("bug in a tool", extra={"tool": name, "error": type(error).__name__, "frames": frames})  # noqa: TRY400
         text = internal_error(type(error).__name__, context.progress, confirmed=confirmed)
-        return _result(tool.output(success=False, error=text))
+        return _result(tool.output(success=False, error=text), call)
     finally:
         on_call(CallRecord(name, time.perf_counter() - started, context))
 
@@ -212,9 +220,10 @@ def _forbidden(tool: RegisteredTool, caller: Caller) -> ToolOutput:
     return tool.output(success=False, error=error)
 
 
-def _result(output: ToolOutput) -> types.CallToolResult:
+def _result(output: ToolOutput, call: Call) -> types.CallToolResult:
     return types.CallToolResult(
         content=[types.TextContent(type="text", text=output.model_dump_json())],
         structured_content=output.model_dump(mode="json"),
         is_error=not output.success,
+        _meta=result_meta(call),
     )

@@ -5,9 +5,8 @@ Both transports and the benchmarks get theirs from here.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,15 +15,8 @@ from mcp.server import Server, ServerRequestContext
 
 from customerio_track_mcp.confirmation_requests import ConfirmationRequests
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY
-from customerio_track_mcp.control.chain import Control
-from customerio_track_mcp.control.confirmation import Confirmation
-from customerio_track_mcp.control.dry_run import DryRun
-from customerio_track_mcp.control.pause import Pause
-from customerio_track_mcp.control.policy import Policy
-from customerio_track_mcp.control.quotas.control import Quotas
-from customerio_track_mcp.control.quotas.local import LocalCounters
-from customerio_track_mcp.control.quotas.shares import is_shared, maxima_per_hour, shares_per_hour
 from customerio_track_mcp.control.summary import instruction_lines
+from customerio_track_mcp.controls import open_controls
 from customerio_track_mcp.instrumentation.calls import Caller, CallRecord, OnCall
 from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.instrumentation.traces import TracingObserver, tracing
@@ -35,21 +27,7 @@ from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import IN_PROCESS_STORAGE, Settings
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import LocalRateLimiter, Observer, RateLimiter, TrackClient
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """The Track API that calls go to.
-
-    Attributes:
-        settings: credentials, retries, rate limit and logs.
-        base_url: the Track API's base URL.
-        note: what the model must know about it; a line of the server's instructions.
-    """
-
-    settings: Settings
-    base_url: str
-    note: str = ""
+from customerio_track_mcp.upstream import Upstream, storage_errors, workspace_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,22 +93,12 @@ async def open_runtime(
         client = await stack.enter_async_context(
             create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
         )
-        pause = [Pause(settings.pause_file)] if settings.pause_file is not None else []
-        restrictions = settings.restrictions
-        policy = [Policy()] if restrictions or authenticates else []  # of the server, or of a caller
-        confirmation: list[Control] = []
-        confirmations: ConfirmationRequests | None = None
-        if settings.confirm:
-            is_required = settings.confirm_fallback == "refuse"
-            # The pause once more after a person was asked, who may have taken their time.
-            confirmation = [
-                Confirmation(settings.confirm, is_required=is_required, is_dry_run=settings.dry_run),
-                *pause,
-            ]
-            confirmations = ConfirmationRequests(settings.request_state_key, workspace_key(upstream))
-        quotas = await stack.enter_async_context(open_quotas(upstream, processes=processes))
-        dry_run = [DryRun()] if settings.dry_run else []
-        controls: list[Control] = [*pause, *policy, *confirmation, *quotas, *dry_run]
+        controls = await stack.enter_async_context(
+            open_controls(upstream, processes=processes, authenticates=authenticates)
+        )
+        confirmations = (
+            ConfirmationRequests(settings.request_state_key, workspace_key(upstream)) if settings.confirm else None
+        )
         # A dry run needs no credentials: it is also a rehearsal without an account.
         missing_credentials = "" if settings.dry_run else settings.missing_credentials
         handlers = ToolHandlers(client, settings.allow_reserved_keys, missing_credentials, controls)
@@ -138,7 +106,7 @@ async def open_runtime(
             handlers,
             "\n".join(filter(None, (upstream.note, *instruction_lines(settings)))),
             policy=partial(policy_text, settings, upstream.note),
-            restrictions=restrictions,
+            restrictions=settings.restrictions,
             authenticates=authenticates,
             caller_of=caller_of,
             delivery_of=delivery_of,
@@ -198,64 +166,9 @@ async def open_rate_limiter(
     if storage == IN_PROCESS_STORAGE:
         yield share
         return
-    with _storage_errors():
+    with storage_errors():
         from customerio_track_mcp.track import RedisRateLimiter
 
         limiter = RedisRateLimiter(storage, workspace_key(upstream), settings.rate_limit, share, on_change)
     async with aclosing(limiter):
         yield limiter
-
-
-@asynccontextmanager
-async def open_quotas(upstream: Upstream, *, processes: int = 1) -> AsyncIterator[Sequence[Quotas]]:
-    """Create the control that keeps the maxima per hour, and close it when the block ends; none without a maximum.
-
-    Args:
-        upstream: the workspace, the maxima, and where they are counted. A dry run is counted in this process only.
-        processes: the number of processes of this replica, which divide its share.
-
-    Raises:
-        SettingsError: the storage cannot be used, or a process would have no share.
-    """
-    settings = upstream.settings
-    maxima, shares = maxima_per_hour(settings), shares_per_hour(settings, processes)
-    if not maxima:
-        yield ()
-    elif not is_shared(settings):
-        yield (Quotas(maxima, LocalCounters(shares, are_shares=shares != maxima)),)
-    elif settings.dry_run:
-        yield (Quotas(maxima, LocalCounters(maxima)),)
-    else:
-        with _storage_errors():
-            from customerio_track_mcp.control.quotas.redis_counters import RedisCounters
-
-            storage = settings.rate_limit_storage.get_secret_value()
-            counters = RedisCounters(storage, workspace_key(upstream), maxima, LocalCounters(shares))
-        async with aclosing(counters):
-            yield (Quotas(maxima, counters),)
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    """Report errors of the block, which opens the storage of the rate limit.
-
-    Raises:
-        SettingsError: the storage cannot be used.
-    """
-    try:
-        yield
-    except ImportError:
-        raise SettingsError(
-            ["CUSTOMERIO_RATE_LIMIT_STORAGE names Redis, which needs more packages: install the extra 'redis'"]
-        ) from None
-    except ValueError as error:
-        raise SettingsError(
-            [f"CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL: expected redis://HOST:PORT/DB; {error}"]
-        ) from None
-
-
-def workspace_key(upstream: Upstream) -> str:
-    """Return what all processes that write to one workspace have in common, without revealing the Site ID."""
-    credentials = upstream.settings.credentials
-    site_id = credentials.site_id if credentials else ""
-    return hashlib.sha256(f"{upstream.base_url} {site_id}".encode()).hexdigest()[:16]

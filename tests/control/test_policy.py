@@ -16,7 +16,7 @@ from customerio_track_mcp.control.call import Call
 from customerio_track_mcp.control.policy import MAX_NAMED, NotAllowedError, Policy
 from customerio_track_mcp.control.write import Write
 from customerio_track_mcp.instrumentation.calls import Caller, CallRecord
-from customerio_track_mcp.runtime import Upstream, open_runtime
+from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.settings.allowed_names import quoted
 from customerio_track_mcp.settings.server import Settings
@@ -24,6 +24,7 @@ from customerio_track_mcp.tools.descriptions import MAX_LISTED
 from customerio_track_mcp.tools.guidance import explain
 from customerio_track_mcp.tools.registry import TOOLS
 from customerio_track_mcp.track import operations
+from customerio_track_mcp.upstream import Upstream
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 PERSON: Final = {"customer_id": "1", "email": "ann@example.com"}

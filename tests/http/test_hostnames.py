@@ -88,7 +88,7 @@ async def test_origins_of_extensions_and_applications_can_be_allowed(sandbox: Ru
 
 SENT_BY_PAGES = (
     "authorization, content-type, mcp-protocol-version, mcp-session-id, last-event-id, mcp-method, mcp-name, "
-    "traceparent, tracestate, baggage, x-request-id"
+    "traceparent, tracestate, baggage, x-request-id, idempotency-key"
 )
 
 

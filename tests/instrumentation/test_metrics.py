@@ -12,7 +12,7 @@ from customerio_track_mcp.instrumentation.calls import Outcome
 from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.tools.registry import TOOLS
 from tests.support.documents import DEPLOY, section
-from tests.support.http_service import TOKEN, bearer, call, running_service
+from tests.support.http_service import TOKEN, another_call, bearer, call, running_service
 from tests.support.scripted_server import ScriptedServer, close, respond, respond_when
 from tests.support.track_errors import concrete_error_classes
 
@@ -92,7 +92,7 @@ async def test_waits_for_the_rate_limit_are_counted_when_time_runs_out(scripted:
     async with running_service(scripted.url, {"rate_limit": 0.5, "time_budget": 0.2}) as http:
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
-                tasks.start_soon(lambda: http.post("/mcp", json=call()))
+                tasks.start_soon(lambda: http.post("/mcp", json=another_call()))
         text = (await http.get("/metrics")).text
     assert "rate_budget_wait_seconds_count 3.0" in text
     assert 'outcome="out_of_time",tool="send_event"} 2.0' in text

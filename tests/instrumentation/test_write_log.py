@@ -22,10 +22,11 @@ from mcp_types import Implementation
 from customerio_track_mcp.cli.main import main
 from customerio_track_mcp.instrumentation.calls import CallContext, Caller, CallRecord, calling
 from customerio_track_mcp.instrumentation.write_log import _fields, _line, require_write_log
-from customerio_track_mcp.runtime import Upstream, open_runtime
+from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.upstream import Upstream
 from tests.support.documents import PRIVACY, section
 from tests.support.http_service import TOKEN, bearer, call, payload_in, running_service
 from tests.support.scripted_server import ScriptedServer, hang, respond

@@ -17,7 +17,7 @@ from customerio_track_mcp.control.quotas.local import LocalCounters
 from customerio_track_mcp.control.quotas.redis_counters import RedisCounters
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.integration.test_replicas import http_client, two_replicas
-from tests.support.http_service import HEADERS, call, payload_in
+from tests.support.http_service import HEADERS, another_call, call, payload_in
 from tests.support.process import environment, run, running, terminate, url_from_stderr
 from tests.support.redis_server import REDIS_SERVER, RedisServer, redis_client, redis_server
 
@@ -217,7 +217,7 @@ async def test_replicas_share_the_maximum(sandbox: RunningSandbox, redis: RedisS
     payloads = []
 
     async def send(http: httpx.AsyncClient, url: str) -> None:
-        payloads.append(payload_in(await http.post(url, json=call())))
+        payloads.append(payload_in(await http.post(url, json=another_call())))
 
     settings = {"max_events_per_hour": "10", "rate_limit_storage": redis.url, "replicas": "20", "log_level": "warning"}
     with two_replicas(sandbox.url, **settings) as replicas:

@@ -183,7 +183,9 @@ async def test_new_server_is_found_after_a_failover(redis: RedisServer) -> None:
         await limiter.acquire()
         assert shared == [True, False]
         # The next connection is a new one, so that the hostname is resolved again.
-        assert not any(connection.is_connected for connection in limiter._connections._available_connections)
+        assert not any(
+            connection.is_connected for connection in limiter._reconnection._connections._available_connections
+        )
         with redis_client(redis) as admin:
             admin.replicaof("NO", "ONE")
         with anyio.fail_after(30):

@@ -22,7 +22,7 @@ from mcp import Client
 
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.caddy import CADDY, caddyfile, needs_caddy, version_variables
-from tests.support.http_service import HEADERS, call, payload_in
+from tests.support.http_service import HEADERS, another_call, call, payload_in
 from tests.support.process import environment, running, terminate, url_from_stderr
 from tests.support.redis_server import REDIS_SERVER, RedisServer, redis_server
 from tests.support.scripted_server import ScriptedServer, respond
@@ -222,7 +222,7 @@ async def call_concurrently(replicas: list[Replica], calls: int, successes: list
     """
 
     async def send(http: httpx.AsyncClient, url: str) -> None:
-        successes.append(payload_in(await http.post(url, json=call()))["success"])
+        successes.append(payload_in(await http.post(url, json=another_call()))["success"])
 
     started = anyio.current_time()
     async with http_client() as http, anyio.create_task_group() as tasks:

@@ -11,7 +11,7 @@ import anyio
 import httpx
 
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.support.http_service import HEADERS, call, payload_in
+from tests.support.http_service import HEADERS, another_call, call, payload_in
 from tests.support.process import environment, exit_status, running, url_from_stderr
 from tests.support.scripted_server import ScriptedServer, hang, respond_when
 from tests.support.waiting import wait_until
@@ -32,7 +32,7 @@ def http_client() -> httpx.AsyncClient:
 async def send(url: str, responses: list[httpx.Response]) -> None:
     """Call a tool and append the response to `responses`."""
     async with http_client() as http:
-        responses.append(await http.post(url, json=call()))
+        responses.append(await http.post(url, json=another_call()))
 
 
 async def readyz_gets(url: httpx.URL, status: int | None) -> bool:

@@ -20,7 +20,7 @@ from mcp import Client
 
 from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.support.http_service import HEADERS, PING, TOKEN, call, payload_in
+from tests.support.http_service import HEADERS, PING, TOKEN, another_call, call, payload_in
 from tests.support.process import environment, exit_status, run, running, terminate, url_from_stderr
 from tests.support.scripted_server import ScriptedServer, respond_when
 from tests.support.waiting import wait_until
@@ -165,7 +165,7 @@ async def test_workers_share_one_sandbox() -> None:
         url = url_from_stderr(process, "listening on")
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
-                tasks.start_soon(post, url, call())
+                tasks.start_soon(post, url, another_call())
         async with httpx.AsyncClient(trust_env=False) as http:
             state = (await http.get(f"{sandbox}/_sandbox/state")).json()
         assert len(state["events"]) == 10

@@ -19,8 +19,10 @@ SOURCE: Final = ROOT / "server" / PACKAGE
 LAYERS: Final = (
     {"track"},
     {"settings"},
+    {"upstream"},
     {"instrumentation"},
     {"control"},
+    {"controls"},
     {"tools"},
     {"resources"},
     {"prompts"},

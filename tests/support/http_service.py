@@ -6,6 +6,7 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from itertools import count
 from typing import Any, Final
 
 import anyio
@@ -14,9 +15,9 @@ from anyio.abc import SocketStream
 
 from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.http.service import Service
-from customerio_track_mcp.runtime import Upstream
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
+from customerio_track_mcp.upstream import Upstream
 
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 PING: Mapping[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
@@ -25,6 +26,7 @@ TOKEN = "a-token-of-thirty-two-characters-or-more"
 OTHER_TOKEN = "another-token-of-thirty-two-characters"
 TWO_CALLERS: Final = f"ann {TOKEN}, bob {OTHER_TOKEN}"
 """A value of CUSTOMERIO_HTTP_TOKENS."""
+_NUMBERS: Final = count(1)
 SERVICE_URL: Final = "SERVICE_URL"
 """A placeholder in the settings of `running_service` for the service's own base URL."""
 
@@ -33,6 +35,11 @@ def call(tool: str = "send_event", **arguments: object) -> dict[str, Any]:
     """Return a tool call as a JSON-RPC request; without arguments, an event of customer 1."""
     given = arguments or {"customer_id": "1", "event_name": "bought"}
     return {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": tool, "arguments": given}}
+
+
+def another_call() -> dict[str, Any]:
+    """Return a call of `send_event` to which no other is identical, so that it does not join one in flight."""
+    return call(customer_id="1", event_name="bought", data={"number": next(_NUMBERS)})
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ HOLE: Final = "…"
 NOTIFICATIONS_ONLY: Final[Mapping[str, str]] = {
     "control/quotas/redis_counters.py": "errors of which only the class is logged, and scripts of Redis",
     "cli/log.py": "a summary",
+    "control/once/redis_memory.py": "scripts of Redis, and errors of which only the class is logged",
     "http/auth/jwks.py": "errors of which only the class is logged",
     "http/auth/key_set.py": "reasons in a log line",
     "instrumentation/metrics.py": "descriptions of metrics",

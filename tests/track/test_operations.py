@@ -95,3 +95,15 @@ def test_all_problems_are_reported_together() -> None:
         "created_at",
         "attributes name ''",
     ]
+
+
+def test_another_event_id_replaces_the_id_and_nothing_else() -> None:
+    """A caller knows the id of an earlier event, and may write it anywhere."""
+    ids = [str(ULID()) for _ in range(2)]
+    name = f'"id":"{ids[0]}"'
+    data = {"id": ids[0], "text": name, ids[0]: name}
+    request = track("1", name, data=data)
+    for event_id in (ids[0], ids[1], ids[0], ids[1]):
+        request = request.with_event_id(event_id)
+        assert request.event_id == event_id
+        assert json.loads(request.content or b"") == {"name": name, "id": event_id, "data": data}

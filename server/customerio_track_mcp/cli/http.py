@@ -30,12 +30,13 @@ from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
 from customerio_track_mcp.instrumentation.metrics_directory import open_metrics_directory
 from customerio_track_mcp.instrumentation.write_log import require_write_log
-from customerio_track_mcp.runtime import Upstream, create_client
+from customerio_track_mcp.runtime import create_client
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.http_path import without_final_slash
 from customerio_track_mcp.signals import signals
 from customerio_track_mcp.track import is_loopback, preload
+from customerio_track_mcp.upstream import Upstream
 
 logger = logging.getLogger("customerio_track_mcp.startup")
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from customerio_track_mcp.cli.options import SandboxPageOptions, StdioOptions
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.instrumentation.logs import configure_logging
-from customerio_track_mcp.runtime import Upstream
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE, LogLevel, Settings
 from customerio_track_mcp.track import Region
+from customerio_track_mcp.upstream import Upstream
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox

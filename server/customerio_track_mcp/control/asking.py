@@ -52,7 +52,13 @@ class ConfirmationRequired(Exception):  # noqa: N818 - not an error: the call en
 
 
 class Asker(Protocol):
-    """Asks the person at the host that makes one call."""
+    """Asks the person at the host that makes one call.
+
+    Attributes:
+        event_id: the id that the event had when the person was asked, if this call carries their answer; else empty.
+    """
+
+    event_id: str
 
     async def ask(self, question: str, event_id: str) -> str:
         """Return if the person agrees.
@@ -74,6 +80,8 @@ class Asker(Protocol):
 
 class NoAsker:
     """Asks nobody: for a call from within this process."""
+
+    event_id = ""
 
     async def ask(self, question: str, event_id: str) -> str:
         """Raise `CannotAskError`."""

@@ -41,6 +41,9 @@ class Call:
         idempotency_key: the caller's own name for what is intended; empty without one.
         delivery: how its result reaches the caller.
         asker: asks the person at the host.
+        fingerprint: identical calls of `send_event` have the same one; empty until `Fingerprints` has computed it.
+        same_event_seconds: the seconds for which an identical call of `send_event` is the same event; infinity with an
+            idempotency key, 0 if it is another event.
     """
 
     caller: Caller = field(default_factory=Caller)
@@ -48,3 +51,5 @@ class Call:
     idempotency_key: str = ""
     delivery: Delivery = IMMEDIATE_DELIVERY
     asker: Asker = NO_ASKER
+    fingerprint: bytes = b""
+    same_event_seconds: float = 0.0

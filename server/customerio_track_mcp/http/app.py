@@ -14,6 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
+from customerio_track_mcp.control.once.idempotency_keys import IDEMPOTENCY_HEADER
 from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.http.auth.scope_challenge import no_tool, tool_in_body, tool_in_headers
 from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE
@@ -42,6 +43,7 @@ _CORS_HEADERS: Final = (
     "Mcp-Method",
     "Mcp-Name",
     "X-Request-Id",
+    IDEMPOTENCY_HEADER,
     # Sent by clients with a session or a stream of an older server; ignored.
     "Mcp-Session-Id",
     "Last-Event-ID",

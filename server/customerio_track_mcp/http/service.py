@@ -14,10 +14,11 @@ from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.http.health import ProbeResult, Readiness, no_probe, probe_upstream
 from customerio_track_mcp.http.server import serve
 from customerio_track_mcp.instrumentation.metrics import Metrics
-from customerio_track_mcp.runtime import Upstream, create_client, open_runtime
+from customerio_track_mcp.runtime import create_client, open_runtime
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
 from customerio_track_mcp.tools.registry import TOOLS
+from customerio_track_mcp.upstream import Upstream
 
 _PROBE_TIMEOUT: Final = 3.0
 """Seconds; load balancers and the files for Kubernetes wait five for `/readyz`."""

@@ -20,6 +20,7 @@ class Outcome(StrEnum):
     OK = "ok"
     DRY_RUN = "dry_run"
     CONFIRMATION_REQUIRED = "confirmation_required"
+    JOINED = "joined"
     FORBIDDEN = "forbidden"
     CANCELED = "cancelled"  # a label value of published metrics, so the spelling stays
     INTERNAL_ERROR = "bug"  # likewise
@@ -44,6 +45,7 @@ class Caller:
         identity: distinguishes the caller from every other; several can have one name. Personal data; empty without
             authentication.
         restrictions: what the operator allows the caller, whatever their scopes are.
+        idempotency_key: the key that the transport received with the request; None if there is none.
     """
 
     name: str = ""
@@ -52,6 +54,7 @@ class Caller:
     remedy: str = ""
     identity: str = ""
     restrictions: Restrictions = UNRESTRICTED
+    idempotency_key: str | None = None
 
     def may_use(self, tool: str) -> bool:
         """Return whether the caller may list and call `tool`."""

@@ -135,7 +135,9 @@ class Metrics(Observer):
                 self._restore(self._directory)
         self._calls.labels(call.tool, str(call.context.outcome)).inc()
         self._seconds.labels(call.tool).observe(call.seconds)
-        self._attempts.labels(call.tool).observe(call.context.progress.attempts)
+        # A joined call has the progress of the call that was sent, whose attempts count once.
+        attempts = 0 if call.context.is_joined else call.context.progress.attempts
+        self._attempts.labels(call.tool).observe(attempts)
 
     def in_flight(self, number: int) -> None:
         """Set the number of requests in flight."""

@@ -78,7 +78,8 @@ def record_events(values: Values) -> str:
         f"{_NO_INVENTION} A customer must exist before their first event.",
         _CONFIRM,
         "Call `send_event` exactly once for each row, in their order. Every call records another event, so never "
-        "repeat one unless its `error` says so.",
+        "repeat one unless its `error` says so. Identical calls at the same time are one event: if rows are equal, "
+        "wait for each result.",
         _FAILURES,
         _SUMMARY,
     ]

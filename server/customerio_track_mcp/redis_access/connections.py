@@ -33,11 +33,12 @@ _TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _CERTIFICATE_REQUIREMENTS: Final = ("none", "optional", "required")
 
 
-def redis_connections(url: str) -> ConnectionPool:
+def redis_connections(url: str, timeout: float = RESPONSE_TIMEOUT) -> ConnectionPool:
     """Return a pool of connections to the Redis at `url`. None of them is opened yet.
 
     Args:
         url: `redis://` or `rediss://`, with user, password, database and the options above if needed.
+        timeout: seconds to connect, and for each response.
 
     Raises:
         ValueError: the URL cannot be used. The message does not repeat any part of it, since it may contain a password.
@@ -46,8 +47,8 @@ def redis_connections(url: str) -> ConnectionPool:
     try:
         connections: ConnectionPool = ConnectionPool.from_url(
             url,
-            socket_timeout=RESPONSE_TIMEOUT,
-            socket_connect_timeout=RESPONSE_TIMEOUT,
+            socket_timeout=timeout,
+            socket_connect_timeout=timeout,
             protocol=2,
             parser_class=_BoundedParser,
         )

@@ -83,7 +83,8 @@ In `data` of an event:
 
 - `success` true: the Track API accepted the request. `message` can point out what was probably not meant.
 - `success` false: `error` says what happened, whether anything was carried out, and what to do next. Do only that.
-- If the outcome of an event is unknown, do not send it again: a new call records a new event.
+- If the outcome of an event is unknown, call again only if `error` says that this is safe, and with the same arguments.
+- Identical calls of `send_event` at the same time are one event. One after the other, they are two.
 """
 
 

@@ -232,6 +232,13 @@ class Settings(ControlSettings):
         return hmac.new(api_key.encode(), b"request_state_key", hashlib.sha256).digest()
 
     @property
+    def fingerprint_key(self) -> bytes:
+        """The key of the HMAC by which identical events are recognized, by every process with the same API key."""
+        if self.credentials is None:
+            return _RANDOM_HASH_KEY
+        return hmac.new(self.credentials.api_key.encode(), b"fingerprint_key", hashlib.sha256).digest()
+
+    @property
     def retry_policy(self) -> RetryPolicy:
         """Timeouts, attempts and the time budget."""
         return RetryPolicy(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
+from customerio_track_mcp.control.call import Call
 from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE
 from customerio_track_mcp.track import (
     InterceptedError,
@@ -28,12 +29,13 @@ RETRYING_WILL_NOT_HELP: Final = "Retrying will not help until this is fixed; ask
 _MAX_RETRY_AFTER_SECONDS: Final = 24 * 3600
 
 
-def explain(error: TrackError, hint: str = "") -> str:
+def explain(error: TrackError, hint: str = "", call: Call | None = None) -> str:
     """Describe a failure for the model.
 
     Args:
         error: the failure.
         hint: what else to check if the Track API rejected the request.
+        call: the call that failed; None if the server did not get as far as sending it.
 
     Returns:
         What happened, whether anything was carried out, and what to do next.
@@ -41,7 +43,8 @@ def explain(error: TrackError, hint: str = "") -> str:
     fix = " ".join(filter(None, (operator_fix(error), _after_the_fix(error))))
     if not isinstance(error, RequestFailedError):
         return f"Nothing was sent. {error}. {fix or error.advice}"
-    parts = [sentence(error), _outcome(error), fix or _next_step(error, hint)]
+    call = call or Call()
+    parts = [sentence(error), _outcome(error, call), fix or _next_step(error, hint, call)]
     return " ".join(part for part in parts if part)
 
 
@@ -123,25 +126,51 @@ def internal_error(name: str = "", progress: Progress | None = None, *, confirme
     return f"{bug} The request was not carried out. {ask}"
 
 
-def _outcome(error: RequestFailedError) -> str:
+def _outcome(error: RequestFailedError, call: Call) -> str:
     attempts = f" ({error.attempts} attempts)" if error.attempts > 1 else ""
+    if not error.outcome_unknown and error.event_id is not None and call.record.is_reused:
+        return (
+            f"The request was not carried out{attempts}, but an earlier identical call with the same event id, "
+            f"{error.event_id}, may have been."
+        )
     if not error.outcome_unknown:
         return f"The request was not carried out{attempts}."
     if error.event_id is None:
         return f"Whether the request was carried out is unknown{attempts}."
-    return (
-        f"Whether the event was recorded is unknown{attempts}. Its event id is {error.event_id}. Do not resend it "
-        "yourself: a new call records a new event. Ask the user to check Customer.io's activity log for it."
-    )
+    unknown = f"Whether the event was recorded is unknown{attempts}. Its event id is {error.event_id}."
+    if not _is_same_event_later(error, call):
+        return (
+            f"{unknown} Do not resend it yourself: a new call records a new event. Ask the user to check Customer.io's "
+            "activity log for it."
+        )
+    return f"{unknown} Calling again {_within(call)} is safe: it has the same event id, so the event is recorded once."
 
 
-def _next_step(error: RequestFailedError, hint: str) -> str:
-    if error.outcome_unknown and error.event_id is not None:
+def _next_step(error: RequestFailedError, hint: str, call: Call) -> str:
+    is_unknown_event = error.outcome_unknown and error.event_id is not None
+    if is_unknown_event and not _is_same_event_later(error, call):
         return ""  # `_outcome` has said it
     if error.advice and not error.outcome_unknown:
         return f"{error.advice} {hint}".strip()
-    when = "in a minute"
-    if error.retry_after is not None:
-        when = f"in {min(error.retry_after, _MAX_RETRY_AFTER_SECONDS):.0f} seconds"
+    when = f"in {_seconds_to_wait(error):.0f} seconds" if error.retry_after is not None else "in a minute"
+    if is_unknown_event:
+        return f"Call again {when}. If it fails again, ask the user to check Customer.io's activity log for the event."
     safe = "" if error.event_id is not None else "; this is safe: repeating the call has no further effect"
     return f"Call again with the same arguments {when}{safe}. If it fails again, ask the user."
+
+
+def _is_same_event_later(error: RequestFailedError, call: Call) -> bool:
+    """Return whether an identical call is the same event, even if it waits for as long as the response asks."""
+    return call.same_event_seconds > _seconds_to_wait(error)
+
+
+def _seconds_to_wait(error: RequestFailedError) -> float:
+    return min(error.retry_after or 0.0, _MAX_RETRY_AFTER_SECONDS)
+
+
+def _within(call: Call) -> str:
+    if call.idempotency_key:
+        return "with the same arguments and the same idempotency key"
+    seconds = call.same_event_seconds
+    duration = f"{seconds / 60:.0f} minutes" if seconds % 60 == 0 and seconds > 60 else f"{seconds:g} seconds"
+    return f"with the same arguments within {duration}"

@@ -23,6 +23,7 @@ from customerio_track_mcp.tools.schemas import (
 from customerio_track_mcp.track import (
     RESERVED_ATTRIBUTES,
     RESERVED_EVENT_DATA,
+    EventType,
     InvalidArgumentsError,
     MissingCredentialsError,
     Problem,
@@ -115,17 +116,24 @@ class ToolHandlers:
                 ),
             )
             echo = {"customer_id": given.customer_id, "event_name": given.event_name}
-            write = Write("send_event", request, given.customer_id, event_name=trim(given.event_name))
+            write = Write(
+                "send_event",
+                request,
+                given.customer_id,
+                event_name=trim(given.event_name),
+                event_type=given.event_type or EventType.EVENT,
+                event_data=given.data,
+            )
             receipt = await self._carry_out(write, call)
         except TrackError as error:
             call.record.outcome = error.code
-            return SendEventOutput(success=False, error=explain(error), **echo)
+            return SendEventOutput(success=False, error=explain(error, call=call), **echo)
         if receipt is None:
             unsent = request.with_event_id(call.record.event_id)  # a control may have chosen another one
             return SendEventOutput(success=True, message=dry_run_message(unsent), **echo)
         message = (
             f"The Track API accepted event {given.event_name!r} for customer {given.customer_id!r}"
-            f"{_on_attempt(receipt)}; the event id is {receipt.event_id}.{_notes(request)}"
+            f"{_on_attempt(receipt)}; the event id is {receipt.event_id}{_repetition(call)}.{_notes(request)}"
         )
         return SendEventOutput(success=True, message=message, **echo)
 
@@ -174,7 +182,8 @@ class ToolHandlers:
         )
         receipt = await self._send_through_controls(write, call)
         record.is_dry_run = receipt is None
-        record.outcome = Outcome.DRY_RUN if receipt is None else Outcome.OK
+        accepted = Outcome.JOINED if record.is_joined else Outcome.OK
+        record.outcome = Outcome.DRY_RUN if receipt is None else accepted
         return receipt
 
     async def _send(self, write: Write, call: Call) -> Receipt:
@@ -193,6 +202,21 @@ def _build(problems: Sequence[Problem], build: Callable[[], TrackRequest]) -> Tr
     if problems:
         raise InvalidArgumentsError(problems)
     return request
+
+
+def _repetition(call: Call) -> str:
+    """Describe an event that the call shares with an identical one, and how to record another; empty if it does not."""
+    if call.record.is_joined:
+        return (
+            ". This is the result of an identical call that was in flight: one event was recorded for both. To record "
+            "two, make them differ in data, or pass a different idempotency key with each"
+        )
+    if call.record.is_reused:
+        return (
+            ", which is that of an earlier identical call whose result did not arrive or whose outcome was unknown: "
+            "one event is recorded for both. To record another event, call again"
+        )
+    return ""
 
 
 def _repeated(number: int) -> str:

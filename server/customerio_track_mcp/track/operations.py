@@ -74,9 +74,13 @@ class TrackRequest:
         """
         if self.event_id is None or self.content is None:
             raise RuntimeError("the request is not an event")
-        # The old id occurs only once: it is random.
-        content = self.content.replace(self.event_id.encode(), event_id.encode())
+        # Before the id there is only the name, in which quotes are escaped.
+        content = self.content.replace(_id_member(self.event_id), _id_member(event_id), 1)
         return replace(self, content=content, event_id=event_id)
+
+
+def _id_member(event_id: str) -> bytes:
+    return f'"id":"{event_id}"'.encode()
 
 
 def identify(

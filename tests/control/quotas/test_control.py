@@ -16,12 +16,13 @@ from customerio_track_mcp.control.quotas.base import Unit
 from customerio_track_mcp.control.quotas.control import Quotas
 from customerio_track_mcp.control.quotas.local import LocalCounters
 from customerio_track_mcp.control.write import Write
-from customerio_track_mcp.runtime import Upstream, open_quotas
+from customerio_track_mcp.controls import open_quotas
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import Credentials, Receipt, TrackClient
+from customerio_track_mcp.upstream import Upstream
 from tests.support.clients import FAST_RETRIES
 from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
 

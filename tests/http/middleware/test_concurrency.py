@@ -17,6 +17,7 @@ from tests.support.http_service import (
     PING,
     TOKEN,
     TWO_CALLERS,
+    another_call,
     bearer,
     call,
     connect,
@@ -34,7 +35,7 @@ async def test_caller_over_its_limit_gets_429_and_others_are_served(scripted: Sc
     async with running_service(scripted.url, tokens=TWO_CALLERS, max_in_flight_per_caller=2) as http:
 
         async def send() -> None:
-            responses.append(await http.post("/mcp", json=call(), headers=bearer(TOKEN)))
+            responses.append(await http.post("/mcp", json=another_call(), headers=bearer(TOKEN)))
 
         async with anyio.create_task_group() as tasks:
             for _ in range(2):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from customerio_track_mcp.runtime import Upstream, open_rate_limiter
+from customerio_track_mcp.runtime import open_rate_limiter
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials, TrackClient
 from customerio_track_mcp.track.rate_limit.redis_limiter import _per_window
+from customerio_track_mcp.upstream import Upstream
 from tests.support.scripted_server import ScriptedServer
 
 LOST = "rate budget storage lost: this process keeps to its share"

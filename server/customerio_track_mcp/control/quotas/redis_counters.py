@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from customerio_track_mcp.control.quotas.local import LocalCounters
 from customerio_track_mcp.redis_access.availability import Availability
 from customerio_track_mcp.redis_access.connections import RESPONSE_TIMEOUT, redis_connections
 from customerio_track_mcp.redis_access.limits_storage import KEY_PREFIX
+from customerio_track_mcp.redis_access.reconnection import Reconnection
 
 logger = logging.getLogger("customerio_track_mcp.calls")
 
@@ -97,8 +97,9 @@ class RedisCounters:
     """
 
     def __init__(self, url: str, key: str, maxima: Mapping[Unit, int], shares: LocalCounters) -> None:
-        self._connections = redis_connections(url)
-        self._client = Redis(connection_pool=self._connections)
+        connections = redis_connections(url)
+        self._reconnection = Reconnection(connections)
+        self._client = Redis(connection_pool=connections)
         self._key = f"{KEY_PREFIX}:quota:{key}"
         self._maxima = maxima
         self._shares = shares
@@ -145,7 +146,7 @@ class RedisCounters:
 
     async def aclose(self) -> None:
         """Close the connections to Redis. Never raises."""
-        await self._disconnect()
+        await self._reconnection.close_all()
 
     async def _take_shared(self, unit: Unit, amount: int) -> Permit | Shortage:
         owed, self._owed[unit] = self._owed[unit], 0
@@ -167,12 +168,7 @@ class RedisCounters:
 
     async def _on_lost(self, error: Exception) -> None:
         self._redis.lost(error)
-        # Reconnect, so that a hostname that now resolves to another server is looked up again.
-        await self._disconnect()
-
-    async def _disconnect(self) -> None:
-        with anyio.move_on_after(RESPONSE_TIMEOUT), suppress(Exception):
-            await self._connections.disconnect()
+        await self._reconnection.close_idle()
 
 
 def _four_numbers(response: object) -> Sequence[int]:

@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
+from customerio_track_mcp.control.once.idempotency_keys import IDEMPOTENCY_HEADER
 from customerio_track_mcp.http.auth.jwks import JwksCache
 from customerio_track_mcp.http.auth.jwt_verifier import JwtVerifier
 from customerio_track_mcp.http.auth.scope_challenge import NamedTool, ScopeChallengeMiddleware
@@ -100,21 +101,30 @@ class Authenticator:
         """Return who makes an MCP request that was received over HTTP."""
         scope: Scope = context.request.scope if isinstance(context.request, Request) else {}
         request_id = scope.get("state", {}).get("request_id", "")
+        key = _idempotency_key(context.request)
         user = scope.get("user")
         if not isinstance(user, AuthenticatedUser):
-            return Caller(request_id=request_id, tools=frozenset() if self._settings.requires_authentication else None)
-        tools = tools_of(user.scopes)
+            tools = frozenset[str]() if self._settings.requires_authentication else None
+            return Caller(request_id=request_id, tools=tools, idempotency_key=key)
+        granted = tools_of(user.scopes)
         token = user.access_token
         missing = ", ".join(sorted(TOOL_SCOPES - set(user.scopes)))
         return Caller(
             token.client_id,
             request_id,
-            None if tools == set(SCOPE_OF_TOOL) else tools,
+            None if granted == set(SCOPE_OF_TOOL) else granted,
             f"To use more, the caller's token needs these scopes: {missing}.",
             json.dumps(caller_key(scope)),
             # A JWT has none of its own: those of the server apply, which its claims cannot widen.
             token.restrictions if isinstance(token, StaticAccessToken) else UNRESTRICTED,
+            key,
         )
+
+
+def _idempotency_key(request: object) -> str | None:
+    """Return the value of the header; of several, what a proxy makes of them; None if there is none."""
+    values = request.headers.getlist(IDEMPOTENCY_HEADER) if isinstance(request, Request) else []
+    return ", ".join(values) if values else None
 
 
 def _metadata_routes(resource: AnyHttpUrl, settings: HttpSettings) -> list[Route]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import anyio
@@ -18,6 +17,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from customerio_track_mcp.redis_access.availability import Availability
 from customerio_track_mcp.redis_access.connections import RESPONSE_TIMEOUT, redis_connections
 from customerio_track_mcp.redis_access.limits_storage import limits_storage
+from customerio_track_mcp.redis_access.reconnection import Reconnection
 from customerio_track_mcp.track.rate_limit.base import RateLimiter
 
 logger = logging.getLogger("customerio_track_mcp.track")
@@ -52,8 +52,9 @@ class RedisRateLimiter:
         fallback: RateLimiter,
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        self._connections = redis_connections(url)
-        self._storage = limits_storage(url, self._connections)
+        connections = redis_connections(url)
+        self._reconnection = Reconnection(connections)
+        self._storage = limits_storage(url, connections)
         self._window = SlidingWindowCounterRateLimiter(self._storage)
         self._item = _per_window(requests_per_second)
         self._key = key
@@ -130,16 +131,11 @@ class RedisRateLimiter:
 
     async def aclose(self) -> None:
         """Close the connections to Redis. Never raises."""
-        await self._disconnect()
+        await self._reconnection.close_all()
 
     async def _on_lost(self, error: Exception) -> None:
         self._redis.lost(error)
-        # Reconnect, so that a hostname that now resolves to another server is looked up again.
-        await self._disconnect()
-
-    async def _disconnect(self) -> None:
-        with anyio.move_on_after(RESPONSE_TIMEOUT), suppress(Exception):
-            await self._connections.disconnect()
+        await self._reconnection.close_idle()
 
 
 def _per_window(requests_per_second: float) -> RateLimitItem:

@@ -1,0 +1,52 @@
+"""The Track API that a server's calls go to, and what processes with the same one share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.server import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The Track API that calls go to.
+
+    Attributes:
+        settings: credentials, retries, rate limit and logs.
+        base_url: the Track API's base URL.
+        note: what the model must know about it; a line of the server's instructions.
+    """
+
+    settings: Settings
+    base_url: str
+    note: str = ""
+
+
+def workspace_key(upstream: Upstream) -> str:
+    """Return what all processes that write to one workspace have in common, without revealing the Site ID."""
+    credentials = upstream.settings.credentials
+    site_id = credentials.site_id if credentials else ""
+    return hashlib.sha256(f"{upstream.base_url} {site_id}".encode()).hexdigest()[:16]
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Report errors of the block, which opens the storage of the rate limit.
+
+    Raises:
+        SettingsError: the storage cannot be used.
+    """
+    try:
+        yield
+    except ImportError:
+        raise SettingsError(
+            ["CUSTOMERIO_RATE_LIMIT_STORAGE names Redis, which needs more packages: install the extra 'redis'"]
+        ) from None
+    except ValueError as error:
+        raise SettingsError(
+            [f"CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL: expected redis://HOST:PORT/DB; {error}"]
+        ) from None
