@@ -102,7 +102,8 @@ async def test_questions_over_stdio(sandbox: RunningSandbox) -> None:
 
 async def test_question_after_the_end_of_input_is_not_waited_for(sandbox: RunningSandbox) -> None:
     async with connected_host(sandbox) as host:
-        await host.send(*(raw_call(LEGACY, event(), request_id=str(number)) for number in range(1, 4)))
+        calls = {str(number): event(event_name=f'"bought {number}"') for number in range(1, 4)}
+        await host.send(*(raw_call(LEGACY, arguments, request_id=number) for number, arguments in calls.items()))
         await host.stdin.aclose()
         assert await host.process.wait() == 0
         received = [await host.receive() for _ in range(6)]

@@ -8,6 +8,8 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from threading import Thread
 
 import anyio
@@ -172,18 +174,69 @@ async def test_senders_wait_for_a_slow_reader_without_blocking_the_event_loop(pi
     thread.join()
 
 
+async def test_a_line_is_settled_when_it_is_written(pipe: tuple[int, int]) -> None:
+    """Short lines are written at once; long ones, and those after them, when the reader makes room."""
+    lines = [b"x" * 10, b"x" * 200_000, b"x" * 20]
+    settled: list[tuple[int, bool]] = []
+
+    def settle(number: int, is_written: bool) -> None:
+        settled.append((number, is_written))
+
+    writer = LineWriter(pipe[1])
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(writer.run)
+        for number, line in enumerate(lines):
+            await writer.send(line, partial(settle, number))
+        while not _is_full(pipe[1]):
+            await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
+        assert settled == [(0, True)]
+        await anyio.to_thread.run_sync(_read_lines, pipe[0], 3)
+        with anyio.fail_after(20):
+            while len(settled) < 3:
+                await anyio.lowlevel.checkpoint()
+        writer.close()
+    os.close(pipe[1])
+    assert settled == [(0, True), (1, True), (2, True)]
+
+
+@pytest.mark.parametrize("end", ["the reader is gone", "the server stops"])
+async def test_lines_that_are_not_written_are_settled_as_such(end: str) -> None:
+    readable, writable = os.pipe()
+    settled: list[bool] = []
+    writer = LineWriter(writable)
+    with suppress(BaseExceptionGroup):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(writer.run)
+            for _ in range(3):
+                await writer.send(b"x" * 100_000, settled.append)
+            while not _is_full(writable):
+                await anyio.lowlevel.checkpoint()
+            if end == "the reader is gone":
+                os.close(readable)
+                await anyio.sleep_forever()
+            tasks.cancel_scope.cancel()
+    assert settled == [False] * 3
+    await writer.send(b"x" * 100_000, settled.append)
+    assert settled == [False] * 4
+    if end == "the server stops":
+        os.close(readable)
+
+
 @pytest.mark.parametrize("size", [10, 100_000])
 async def test_closed_reader_ends_the_writer_with_an_error(size: int) -> None:
     readable, writable = os.pipe()
     os.close(readable)
+    settled: list[bool] = []
     writer = LineWriter(writable)
     with pytest.RaisesGroup(BrokenPipeError):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)
             for _ in range(3):
-                await writer.send(b"x" * size)
+                await writer.send(b"x" * size, settled.append)
             await anyio.sleep_forever()
     os.close(writable)
+    assert settled == [False] * 3
 
 
 def _is_full(writable: int) -> bool:

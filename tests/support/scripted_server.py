@@ -44,13 +44,14 @@ class RawRequest:
 
 
 class ScriptedServer:
-    """Performs one `Act` per request, in order; when none is left, it responds 200 with an empty object.
+    """Performs one `Act` per request, in order; when none is left, it performs `otherwise`.
 
     Args:
         tls: for https.
 
     Attributes:
         acts: what to do with the next requests.
+        otherwise: what to do with others; by default, to respond 200 with an empty object.
         requests: the requests so far.
         connections: the number of connections so far.
         received: set at the first request.
@@ -61,6 +62,7 @@ class ScriptedServer:
         self._tls = tls
         self.requests: list[RawRequest] = []
         self.acts: list[Act] = []
+        self.otherwise: Act = respond(200, "{}")
         self.connections = 0
         self.received = asyncio.Event()
         self.client_left = asyncio.Event()
@@ -98,7 +100,7 @@ class ScriptedServer:
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
                 self.requests.append(RawRequest(line, headers, body))
                 self.received.set()
-                act = self.acts.pop(0) if self.acts else respond(200, "{}")
+                act = self.acts.pop(0) if self.acts else self.otherwise
                 await act(reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
             self.client_left.set()

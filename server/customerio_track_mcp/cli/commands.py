@@ -62,6 +62,7 @@ def stdio(options: StdioOptions) -> int:
     if sys.stdin is None or sys.stdout is None:
         print_status("standard input and standard output must be open")
         return INVALID_USAGE
+    from customerio_track_mcp.stdio.delivery import delivery_of
     from customerio_track_mcp.stdio.transport import serve_stdio
 
     report_unknown_variables()
@@ -70,7 +71,10 @@ def stdio(options: StdioOptions) -> int:
 
     async def run() -> None:
         # Hosts show what a server writes to stderr as errors.
-        async with open_upstream(options, default_log_level="WARNING") as upstream, open_runtime(upstream) as runtime:
+        async with (
+            open_upstream(options, default_log_level="WARNING") as upstream,
+            open_runtime(upstream, delivery_of=delivery_of) as runtime,
+        ):
             gc.freeze()  # see `module_loading`
             for warning in share_warnings(upstream.settings, processes=1):
                 startup_notifier(upstream.settings)(warning)

@@ -24,6 +24,7 @@ from customerio_track_mcp.http.middleware.allowed_hosts import AllowedHostsMiddl
 from customerio_track_mcp.http.middleware.body_limit import BodyLimitMiddleware
 from customerio_track_mcp.http.middleware.body_timeout import BodyTimeoutMiddleware
 from customerio_track_mcp.http.middleware.concurrency import ConcurrencyLimitMiddleware
+from customerio_track_mcp.http.middleware.delivery import DeliveryMiddleware
 from customerio_track_mcp.http.middleware.framing import FramingMiddleware
 from customerio_track_mcp.http.middleware.memory_limit import MemoryLimitMiddleware
 from customerio_track_mcp.http.middleware.message_format import MessageFormatMiddleware
@@ -100,6 +101,7 @@ def create_app(
         Middleware(BodyLimitMiddleware, settings.max_body_bytes),
         Middleware(MessageFormatMiddleware),
         *authenticator.challenge_scopes(tool_in_body),
+        Middleware(DeliveryMiddleware),
         # Then the SDK, which checks Host and Origin (`security`).
     ]
     metrics_route = [

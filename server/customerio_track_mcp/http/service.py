@@ -12,6 +12,7 @@ from typing import Final
 from customerio_track_mcp.http.app import create_app
 from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.http.health import ProbeResult, Readiness, no_probe, probe_upstream
+from customerio_track_mcp.http.middleware.delivery import delivery_of
 from customerio_track_mcp.http.server import serve
 from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.runtime import create_client, open_runtime
@@ -67,6 +68,7 @@ class Service:
                     observer=metrics,
                     authenticates=self.settings.requires_authentication,
                     caller_of=self.authenticator.caller_of,
+                    delivery_of=delivery_of,
                     on_call=metrics.call,
                     on_shared_limit=metrics.shared,
                     on_write_log_lost=metrics.write_log_lost,

@@ -7,16 +7,16 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from customerio_track_mcp.http.request_parser import RequestParser
+from customerio_track_mcp.http.transport_in_scope import TransportInScopeH11Protocol
 
 READ_BYTES: Final = 16_384
 """Bytes that are received at once. asyncio's default is 256 KiB, which every connection may send before a token is
 checked. With what uvicorn keeps before it stops reading, 64 KiB, a connection takes at most 80 KiB."""
 
 
-class SmallReadsH11Protocol(H11Protocol, asyncio.BufferedProtocol):
+class SmallReadsH11Protocol(TransportInScopeH11Protocol, asyncio.BufferedProtocol):
     """Receives `READ_BYTES` at once, and drops what is left of a request's body when the response is complete.
 
     uvicorn has no option for the former, and keeps the latter until the next request on the connection. This overrides

@@ -12,6 +12,7 @@ import logging
 import os
 import select
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typing import Final
 
 import anyio
 
+from customerio_track_mcp.control.call import Settle
 from customerio_track_mcp.jsonrpc import EDGE_BYTES
 
 logger = logging.getLogger("customerio_track_mcp.stdio")
@@ -201,11 +203,18 @@ class LineWriter:
         self._queued = 0
         self._written = 0  # counted by the thread only
         self._room: anyio.Event | None = None
+        self._settles: deque[tuple[int, Settle]] = deque()  # each with the number of the queued line that it is about
+        self._is_settled = False
         self._ended = anyio.Event()
         self._error: OSError | MemoryError | None = None
 
-    async def send(self, line: bytes) -> None:
-        """Write `line` after those before it; wait if too many lines are queued."""
+    async def send(self, line: bytes, settle: Settle | None = None) -> None:
+        """Write `line` after those before it; wait if too many lines are queued.
+
+        Args:
+            line: without the line feed.
+            settle: called with whether all of it was written, when that is known; not if this raises an exception.
+        """
         while self._unwritten >= _MAX_QUEUED_LINES:
             room = self._room = self._room or anyio.Event()
             # Checked again: the thread may have made room before it could see that somebody waits.
@@ -214,12 +223,16 @@ class LineWriter:
         text = line + b"\n"
         if self._unwritten or not _is_writable(self._descriptor, len(text)):
             self._queued += 1
+            if settle is not None:
+                self._settle_later(settle)
             self._lines.put(text)
             return
         try:
             _write_all(self._descriptor, text)
         except OSError as error:
             self._end(error)
+        if settle is not None:
+            settle(self._error is None)
 
     def close(self) -> None:
         """Let `run` return once everything is written."""
@@ -232,8 +245,11 @@ class LineWriter:
             OSError: the reader is gone.
             MemoryError: there is not enough memory.
         """
-        _start_thread(partial(self._write, asyncio.get_running_loop()), "stdout")
-        await self._ended.wait()
+        try:
+            _start_thread(partial(self._write, asyncio.get_running_loop()), "stdout")
+            await self._ended.wait()
+        finally:
+            self._settle_rest()
         if self._error is not None:
             raise self._error
 
@@ -248,11 +264,30 @@ class LineWriter:
                 while text := self._lines.get():
                     _write_all(self._descriptor, text)
                     self._written += 1
+                    if self._settles:
+                        loop.call_soon_threadsafe(self._settle_written)
                     if self._room is not None:
                         loop.call_soon_threadsafe(self._notify_room)
             except (OSError, MemoryError) as failure:
                 error = failure
             loop.call_soon_threadsafe(self._end, error)
+
+    def _settle_later(self, settle: Settle) -> None:
+        if self._is_settled:
+            settle(False)
+        else:
+            self._settles.append((self._queued, settle))
+
+    def _settle_rest(self) -> None:
+        """Settle what was queued: from now on, nobody waits until it is written."""
+        self._is_settled = True
+        self._settle_written()
+        while self._settles:
+            self._settles.popleft()[1](False)
+
+    def _settle_written(self) -> None:
+        while self._settles and self._settles[0][0] <= self._written:
+            self._settles.popleft()[1](True)
 
     def _notify_room(self) -> None:
         if self._room is not None:

@@ -25,6 +25,7 @@ from mcp.shared.message import SessionMessage
 
 from customerio_track_mcp.jsonrpc import BYTE_ORDER_MARK, InvalidMessageError, parse_message, too_long
 from customerio_track_mcp.signals import on_stop_signal
+from customerio_track_mcp.stdio.delivery import METADATA, settle_of
 from customerio_track_mcp.stdio.pipes import MAX_LINE_BYTES, Line, LineReader, LineWriter, LongLine, lines_to_stdout
 
 logger = logging.getLogger("customerio_track_mcp.stdio")
@@ -125,7 +126,14 @@ class _OutgoingMessages(ObjectSendStream[SessionMessage]):
 
     async def send(self, item: SessionMessage) -> None:
         self._pending.on_sending(item.message)
-        await self._output.send(item.message.model_dump_json(by_alias=True, exclude_unset=True).encode())
+        line = item.message.model_dump_json(by_alias=True, exclude_unset=True).encode()
+        settle = settle_of(item.message)
+        try:
+            await self._output.send(line, settle)
+        except BaseException:  # canceled while other lines were queued
+            if settle is not None:
+                settle(False)
+            raise
         self._pending.on_sent(item.message)
 
     async def aclose(self) -> None:
@@ -160,7 +168,7 @@ class _IncomingMessages(ObjectReceiveStream[SessionMessage | Exception]):
                 continue
             if message is not None:
                 self._pending.on_received(message)
-                return SessionMessage(message)
+                return SessionMessage(message, METADATA)
 
     async def aclose(self) -> None:
         self._reader.close()

@@ -1,0 +1,79 @@
+"""Whether the result of a tool call reached its caller over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, Final
+
+from mcp.server import ServerRequestContext
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Delivery
+from customerio_track_mcp.control.pending_delivery import PendingDelivery
+from customerio_track_mcp.http.transport_in_scope import is_written
+
+_KEY: Final = "delivery"
+
+
+class DeliveryMiddleware:
+    """Settles the delivery of a request's result.
+
+    It was delivered if the part of the response that contains it was written to a connection that was open before and
+    after. A JSON-RPC error is not a result: its receiver does not know what became of the call. Bytes in the system's
+    buffers, and those that a proxy has taken, count as delivered: whether they arrived cannot be known.
+
+    Args:
+        app: responds with JSON-RPC messages: one of JSON, or several in an event stream. Requests with a session would
+            need more, since a message may be sent again there.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve an ASGI request."""
+        delivery = PendingDelivery()
+        scope.setdefault("state", {})[_KEY] = delivery
+
+        async def send_settling(message: Message) -> None:
+            if not delivery.is_awaited or not _contains_result(message.get("body", b"")):
+                await send(message)
+                return
+            await _notice_closed_connections()
+            # uvicorn may close the connection itself after the last part.
+            await send({**message, "more_body": True})
+            delivery.settle(is_written(scope))
+            if not message.get("more_body", False):
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        try:
+            await self._app(scope, receive, send_settling)
+        finally:
+            delivery.settle(False)  # nothing happens if it is settled
+
+
+def delivery_of(context: ServerRequestContext[Any]) -> Delivery:
+    """Return how the result of an MCP request that was received over HTTP reaches its caller."""
+    scope: Scope = context.request.scope if isinstance(context.request, Request) else {}
+    delivery: Delivery = scope.get("state", {}).get(_KEY, IMMEDIATE_DELIVERY)
+    return delivery
+
+
+def _contains_result(part: bytes) -> bool:
+    """Return whether a part of a response is, or as an event contains, a JSON-RPC response with a result."""
+    try:
+        message = json.loads(part[part.find(b"{") :])  # a comment contains none
+    except ValueError:
+        return False
+    return "result" in message
+
+
+async def _notice_closed_connections() -> None:
+    """Let the event loop handle what has arrived, so that a connection that its client has closed is seen as such.
+
+    The first step of the loop asks the system; what it returns is handled after the tasks that were already waiting.
+    """
+    for _ in range(2):
+        await asyncio.sleep(0)
