@@ -333,7 +333,7 @@ def test_files_and_names_that_kubernetes_commands_name_exist() -> None:
             if program(part) != "kubectl":
                 continue
             words = shlex.split(part)[1:]
-            for file in re.findall(r"--(?:kustomize|filename)[ =](\S+)", part):
+            for file in re.findall(r"--(?:kustomize|filename|patch-file)[ =](\S+)", part):
                 assert file == "-" or (ROOT / file).exists(), file
             for file in re.findall(r"--from-file=[\w-]+=(\S+)", part):
                 assert file in written_by_the_page
@@ -343,7 +343,7 @@ def test_files_and_names_that_kubernetes_commands_name_exist() -> None:
             if "--patch" in words:
                 patch = json.loads(words[words.index("--patch") + 1])
                 assert set(patch["stringData"]) <= {"site-id", "api-key", "redis-url"}
-            assert words[0] in {"create", "config", "apply", "patch", "rollout"}
+            assert words[0] in {"create", "config", "apply", "patch", "rollout", "delete"}
     assert created == {"customerio-track-mcp", "customerio-track-mcp-metrics"}
 
 

@@ -233,7 +233,7 @@ def test_commands_and_tokens_in_the_deployment_guide_are_valid(tmp_path: Path) -
     for line in blocks(DEPLOY, "json"):
         json.loads(line)
     commands = re.findall(r"^customerio-track-mcp (.+?)(?: +#.*)?$", "\n".join(blocks(DEPLOY, "console")), re.MULTILINE)
-    assert {command.split()[0] for command in commands} <= {"check", "http", "token"}
+    assert {command.split()[0] for command in commands} <= {"check", "http", "log", "token"}
     assert commands
 
 

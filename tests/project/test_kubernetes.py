@@ -79,6 +79,40 @@ def test_ingress_matches_the_schema_the_service_and_the_limits() -> None:
         assert annotations[buffering] in {"off", "False"}
 
 
+def test_pause_file_is_a_key_of_an_optional_config_map() -> None:
+    (deployment,) = read("deployment.yaml")
+    settings = {entry["name"]: entry.get("value") for entry in container()["env"]}
+    folder, _, key = settings["CUSTOMERIO_PAUSE_FILE"].rpartition("/")
+    (mount,) = [mount for mount in container()["volumeMounts"] if mount["mountPath"] == folder]
+    # With subPath, the kubelet would not update it.
+    assert mount.keys() == {"name", "mountPath", "readOnly"}
+    (volume,) = [
+        volume for volume in deployment["spec"]["template"]["spec"]["volumes"] if volume["name"] == mount["name"]
+    ]
+    assert volume["configMap"]["optional"]
+    assert f"kubectl create configmap {volume['configMap']['name']} --from-literal={key}=" in DEPLOY
+    assert f"kubectl delete configmap {volume['configMap']['name']}\n" in DEPLOY
+
+
+def test_patch_for_the_write_log_fits_the_deployment() -> None:
+    (deployment,), (patch,) = read("deployment.yaml"), read("optional/write-log.yaml")
+    pod, added = deployment["spec"]["template"]["spec"], patch["spec"]["template"]["spec"]
+    (server,), (changes, reader) = pod["containers"], added["containers"]
+    assert changes["name"] == server["name"]
+    for field in ("env", "volumeMounts"):
+        server[field] += changes[field]
+    pod["containers"].append(reader)
+    pod["volumes"] += added["volumes"]
+    kubernetes_validate.validate(deployment, kubernetes_validate.latest_version(), strict=True)
+    (setting,) = changes["env"]
+    assert setting["name"] == "CUSTOMERIO_WRITE_LOG"
+    assert reader["command"][-1] == setting["value"]
+    assert {mount["mountPath"] for mount in (*changes["volumeMounts"], *reader["volumeMounts"])} == {
+        setting["value"].rpartition("/")[0]
+    }
+    assert reader["securityContext"] == server["securityContext"]
+
+
 def test_every_optional_manifest_is_in_the_guide() -> None:
     for path in (FOLDER / "optional").iterdir():
         assert f"deploy/kubernetes/optional/{path.name}" in DEPLOY
@@ -168,6 +202,8 @@ def test_compose_file_uses_known_settings_and_pinned_images() -> None:
         assert replica["read_only"]
         assert "/readyz" in replica["healthcheck"]["test"][-1]
     assert replicas[0]["environment"]["CUSTOMERIO_REPLICAS"] == str(len(replicas))
+    folder, _, _ = replicas[0]["environment"]["CUSTOMERIO_PAUSE_FILE"].rpartition("/")
+    assert f"./pause:{folder}:ro" in replicas[0]["volumes"]
     upstreams = compose["services"]["proxy"]["environment"]["MCP_UPSTREAMS"].split()
     assert upstreams == ["mcp-1:8000", "mcp-2:8000"]
     images = [service["image"] for service in compose["services"].values()]

@@ -55,6 +55,7 @@ def test_image_has_the_label_that_the_registry_expects() -> None:
         ("Dockerfile", f"/blob/v{NAMES.version}/"),
         ("deploy/compose.yaml", f"image: {NAMES.project}:{NAMES.version}"),
         ("deploy/kubernetes/kustomization.yaml", f"newTag: {NAMES.version}"),
+        ("deploy/kubernetes/optional/write-log.yaml", f"image: {NAMES.project}:{NAMES.version}"),
         ("docs/deploy.md", f"docker build --tag {NAMES.project}:{NAMES.version} ."),
     ],
 )
