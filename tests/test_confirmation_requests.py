@@ -230,12 +230,11 @@ async def test_state_is_valid_on_every_replica_and_its_replay_is_the_same_event(
 async def test_state_of_something_else_is_rejected(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with services(sandbox, {}, {"api_key": "sandbox:another"}, {"site_id": "other", "api_key": "sandbox"}) as (
-        http,
-        other_key,
-        other_workspace,
-    ):
+    others: tuple[dict[str, Any], ...] = {"api_key": "sandbox:another"}, {"site_id": "other", "api_key": "sandbox"}
+    async with services(sandbox, {}, *others, {"dry_run": True}) as (http, other_key, other_workspace, rehearsal):
         state = await asked(http)
+        first = message_in(await post(rehearsal, round_of()))["result"]
+        assert "nothing will be sent" in first["inputRequests"]["confirmation"]["params"]["message"]
         monkeypatch.setattr("time.time", lambda: 10.0)
         expired = await asked(http)
         monkeypatch.undo()
@@ -249,6 +248,7 @@ async def test_state_of_something_else_is_rejected(
             (http, round_of(**answered(state)), OTHER_TOKEN),
             (other_key, round_of(**answered(state)), TOKEN),
             (other_workspace, round_of(**answered(state)), TOKEN),
+            (http, round_of(**answered(first["requestState"])), TOKEN),
             (http, round_of(**answered(expired)), TOKEN),
             (http, round_of(**answered(f"{state[:-8]}AAAAAAAA")), TOKEN),
             (http, round_of(**answered("\ud800")), TOKEN),
@@ -264,6 +264,38 @@ async def test_state_of_something_else_is_rejected(
         # It is still valid for what it was made for.
         assert payload_in(await post(http, round_of(**answered(state))))["success"]
     assert "Traceback" not in caplog.text
+
+
+async def test_declined_call_is_not_sent_by_a_replica_with_other_settings(sandbox: RunningSandbox) -> None:
+    async with services(sandbox, {}, {"confirm": "create_or_update_customer"}, {"confirm": ""}) as (http, *others):
+        state = await asked(http)
+        for other in others:
+            message = message_in(await post(other, round_of(**answered(state, {"action": "decline"}))))
+            text = str(message.get("error") or message["result"]["structuredContent"])
+            assert "nothing was sent" in text.lower()
+        assert not sandbox.workspace.events
+        assert payload_in(await post(others[0], round_of(**answered(state))))["success"]
+        assert payload_in(await post(http, round_of(**answered(state))))["success"]
+    assert len(sandbox.workspace.events) == 1
+
+
+async def test_call_that_is_dispatched_twice_is_one_event(sandbox: RunningSandbox) -> None:
+    """The first round ends before the second call arrives, so they are not joined."""
+    async with services(sandbox, {"max_events_per_hour": 2}) as (http,):
+        states = [await asked(http), await asked(http)]
+        messages = [payload_in(await post(http, round_of(**answered(state))))["message"] for state in states]
+        assert ["one event is recorded for both" in message for message in messages] == [False, True]
+        assert len(sandbox.workspace.events) == 1
+
+        # After an answer, an identical call is another event.
+        assert payload_in(await post(http, round_of(**answered(await asked(http)))))["success"]
+        assert len(sandbox.workspace.events) == 2
+        state = await asked(http)
+        assert not payload_in(await post(http, round_of(**answered(state, {"action": "decline"}))))["success"]
+        assert not payload_in(await post(http, round_of(**answered(await asked(http)))))["success"]  # the maximum
+        # Neither does an answer that was refused count as sent, nor does it pass the maximum the second time.
+        assert not payload_in(await post(http, round_of(**answered(state))))["success"]
+    assert len(sandbox.workspace.events) == 2
 
 
 async def test_missing_answer_asks_again_with_the_same_event(sandbox: RunningSandbox) -> None:

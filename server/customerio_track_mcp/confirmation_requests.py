@@ -21,6 +21,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
 from customerio_track_mcp.control.asking import (
+    ANSWER_TIMEOUT,
     Asker,
     CannotAskError,
     ConfirmationCanceledError,
@@ -30,10 +31,6 @@ from customerio_track_mcp.control.asking import (
 from customerio_track_mcp.instrumentation.calls import require_caller
 from customerio_track_mcp.tools.received_arguments import read_arguments
 from customerio_track_mcp.track import InvalidArgumentsError
-
-ANSWER_TIMEOUT: Final = 600.0
-"""Seconds for which an answer is accepted: a person may be at lunch, and must not start a campaign by an answer to a
-question of last week. The SDK has the same default."""
 
 _KEY: Final = "confirmation"
 _PROPERTY: Final = "confirm"
@@ -86,6 +83,16 @@ class ConfirmationRequests:
         return _AskByRequest(context)
 
 
+def reject_answer(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> None:
+    """Reject a call with the answer to a question of a server that had other settings: the person may have declined.
+
+    Raises:
+        MCPError: it is one.
+    """
+    if params.request_state is not None and context.protocol_version in MODERN_PROTOCOL_VERSIONS:
+        raise MCPError(code=types.INVALID_PARAMS, message=_INVALID_STATE)
+
+
 def input_required(required: ConfirmationRequired) -> types.InputRequiredResult:
     """Return the result of a call that ends with a question."""
     return types.InputRequiredResult(
@@ -102,10 +109,11 @@ class _AskByResult:
     def __init__(self, context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> None:
         self._context = context
         self._params = params
+        self.is_answer = params.request_state is not None
         self.event_id = params.request_state or ""
 
     async def ask(self, question: str, event_id: str) -> str:
-        if self._params.request_state is not None:
+        if self.is_answer:
             event_id = self.event_id
             answer = (self._params.input_responses or {}).get(_KEY)
             if isinstance(answer, types.ElicitResult):
@@ -119,6 +127,7 @@ class _AskByResult:
 class _AskByRequest:
     """Asks in a request to the host, and waits for the response."""
 
+    is_answer = False
     event_id = ""
 
     def __init__(self, context: ServerRequestContext[Any]) -> None:

@@ -96,9 +96,9 @@ async def open_runtime(
         controls = await stack.enter_async_context(
             open_controls(upstream, processes=processes, authenticates=authenticates)
         )
-        confirmations = (
-            ConfirmationRequests(settings.request_state_key, workspace_key(upstream)) if settings.confirm else None
-        )
+        # Who agreed to a rehearsal has not agreed to the call.
+        audience = f"{workspace_key(upstream)}{' dry run' if settings.dry_run else ''}"
+        confirmations = ConfirmationRequests(settings.request_state_key, audience) if settings.confirm else None
         # A dry run needs no credentials: it is also a rehearsal without an account.
         missing_credentials = "" if settings.dry_run else settings.missing_credentials
         handlers = ToolHandlers(client, settings.allow_reserved_keys, missing_credentials, controls)

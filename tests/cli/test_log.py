@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -43,6 +44,8 @@ INVALID: Final = (
     '{"time":"2026-01-31T12:00:00Z"}',
     '{"time":"yesterday","tool":"send_event","outcome":"accepted"}',
     '{"time":"2026-01-31T12:00:00","tool":"send_event","outcome":"accepted"}',
+    '{"time":"0001-01-01T00:00:00+14:00","tool":"send_event","outcome":"accepted"}',
+    '{"time":"9999-12-31T23:59:59-14:00","tool":"send_event","outcome":"accepted"}',
     '{"time":"2026-01-31T12:00:00Z","tool":["send_event"],"outcome":"accepted"}',
     '{"time":"2026-01-31T12:00:00Z","tool":"send_event","outcome":"accepted","people":-1}',
     '{"time":"2026-01-31T12:00:00Z","tool":"send_event","outcome":"accepted","people":' + "9" * 5000 + "}",
@@ -151,6 +154,8 @@ def test_unreadable_line_is_counted_and_the_next_one_is_read(
     write(path, EVENT, text, EVENT, text)
     summary = summary_of(capsys, path)
     assert (summary["calls"], summary["unreadable_lines"]) == (2, 2)
+    assert main(["log", str(path)]) == 0
+    assert "2 lines could not be read." in capsys.readouterr().out
 
 
 def test_unreadable_bytes_and_a_last_line_without_an_end_are_counted(path: Path) -> None:
@@ -217,6 +222,20 @@ def test_file_that_cannot_be_read_is_reported_and_the_others_are_added_up(
         f"customerio-track-mcp: the write log {tmp_path}/miss\\x1bing cannot be read: No such file or directory",
         f"customerio-track-mcp: the write log {tmp_path} cannot be read: Is a directory",
     ]
+
+
+def test_compressed_files_are_read(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(path, EVENT)
+    content = gzip.compress(path.read_bytes())
+    compressed, *broken = (tmp_path / f"log.{number}.gz" for number in range(4))
+    compressed.write_bytes(content)
+    assert summary_of(capsys, path, compressed)["calls"] == 2
+    for file, damaged in zip(broken, (content[:-9], content[:2], content[:20] + b"\xff" * 20), strict=True):
+        file.write_bytes(damaged)
+        assert main(["log", str(file), str(compressed)]) == 1
+        captured = capsys.readouterr()
+        assert captured.err.startswith(f"customerio-track-mcp: the write log {file} cannot be read: ")
+        assert " call" in captured.out
 
 
 def test_standard_input(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
@@ -47,10 +48,19 @@ def test_question_about_an_event() -> None:
 def test_question_about_a_customer() -> None:
     assert of_customer(plan="pro", email="ann@example.com", phone=None) == (
         'Create or update customer "42"? This replaces the values shown, and can move them into campaigns that email '
-        'them. 3 attributes: "plan": "pro", "email": "ann@example.com", "phone": null (clears it)'
+        'them. 3 attributes: "email": "ann@example.com", "plan": "pro", "phone": null (clears it)'
     )
     assert of_customer(plan="pro").endswith('1 attribute: "plan": "pro"')
     assert of_customer().endswith("campaigns that email them.")
+
+
+def test_what_redirects_mail_or_changes_who_a_person_is_cannot_hide() -> None:
+    others: dict[str, Any] = {f"attribute {number}": number for number in range(50)}
+    shown = of_customer(**others, unsubscribed=False, email="eve@example.com", cio_id="a1")
+    assert all(text in shown for text in ('"email": "eve@example.com"', '"unsubscribed": false', '"cio_id": "a1"'))
+    assert '"recipient": "eve@example.com"' in of_event(data={"text": "x" * 5000, "recipient": "eve@example.com"})
+    request = operations.identify("42", email="eve@example.com", attributes=others)
+    assert '"email": "eve@example.com"' in question_about(Write("create_or_update_customer", request, "42"))
 
 
 def test_question_about_a_segment() -> None:

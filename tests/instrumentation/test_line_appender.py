@@ -184,6 +184,19 @@ async def test_full_disk_loses_whole_lines_only(appender: Appender, caplog: pyte
     assert appender.lost == 2
 
 
+@pytest.mark.parametrize("is_writable", [True, False])
+async def test_lost_lines_are_noted_at_the_end(tmp_path: Path, is_writable: bool) -> None:
+    path = tmp_path / "log"
+    path.mkdir()
+    appender = Appender(path)
+    await appender.lose("one")
+    if is_writable:
+        path.rmdir()
+    appender.lines.close(20)
+    assert appender.lost == 1
+    assert not is_writable or path.read_text() == "1 lost\n"
+
+
 async def test_queue_is_bounded_and_nobody_waits_for_a_file_that_hangs(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

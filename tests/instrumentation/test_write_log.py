@@ -20,7 +20,7 @@ from mcp import Client
 from mcp_types import Implementation
 
 from customerio_track_mcp.cli.main import main
-from customerio_track_mcp.instrumentation.calls import CallContext, Caller, CallRecord, calling
+from customerio_track_mcp.instrumentation.calls import CallContext, Caller, CallRecord, ConfirmedBy, calling
 from customerio_track_mcp.instrumentation.write_log import _fields, _line, require_write_log
 from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.sandbox import RunningSandbox
@@ -73,6 +73,14 @@ async def test_each_valid_call_leaves_a_line(sandbox: RunningSandbox, tmp_path: 
     ]
     content = (tmp_path / "log").read_text()
     assert not any(text in content for text in ("ann", "bob", "A-17", "example.com"))
+
+
+async def test_call_that_nobody_confirmed_can_be_found(sandbox: RunningSandbox, tmp_path: Path) -> None:
+    asking = {"confirm": "send_event", "confirm_fallback": "allow"}
+    async with client_of(sandbox.url, tmp_path / "log", **asking) as client:
+        await client.call_tool("send_event", {"customer_id": "1", "event_name": "bought"})
+        await client.call_tool("add_customers_to_segment", {"segment_id": "1", "customer_ids": ["1"]})
+    assert [line.get("confirmed_by") for line in lines_in(tmp_path / "log")] == ["nobody", None]
 
 
 async def test_people_in_clear(sandbox: RunningSandbox, tmp_path: Path) -> None:
@@ -226,6 +234,7 @@ def test_every_field_is_documented() -> None:
         is_reused=True,
         client_name="c",
         client_version="1",
+        confirmed_by=ConfirmedBy.PERSON,
     )
     with calling(Caller("ann")):
         fields = set(_fields(CallRecord("send_event", 0.1, context), b"key")) | {"sandbox", "lost"}

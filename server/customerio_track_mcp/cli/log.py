@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
+from io import BufferedIOBase, BufferedReader
 from typing import Final
 
 from customerio_track_mcp.cli.log_summary import Group, Summary
@@ -17,6 +20,7 @@ _MAX_NAME_CHARACTERS: Final = 40
 _MAX_OUTCOMES: Final = 20  # more than there are words, unless something else has written the file
 _HEADINGS: Final = ("TOOL", "EVENT OR SEGMENT", "OUTCOME", "CALLS", "PEOPLE", "FIRST (UTC)", "LAST (UTC)")
 _STDIN: Final = 0
+_GZIP: Final = b"\x1f\x8b"
 _NUMBERS: Final = ("CALLS", "PEOPLE")
 
 
@@ -27,13 +31,19 @@ def log(options: LogOptions) -> int:
     for name in options.files:
         try:
             with open(name if name != "-" else _STDIN, "rb", closefd=name != "-") as file:
-                summary.read(file)
-        except (OSError, ValueError) as error:
+                summary.read(_unpacked(file))
+        except (OSError, ValueError, EOFError, zlib.error) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             print_status(f"the write log {name} cannot be read: {reason}")
             status = 1
     print_result(json.dumps(_as_json(summary), indent=2) if options.json else "\n".join(_as_text(summary)))
     return status
+
+
+def _unpacked(file: BufferedReader) -> BufferedIOBase:
+    """Return what a file contains: log rotation compresses the older ones."""
+    is_compressed = file.peek(len(_GZIP)).startswith(_GZIP)
+    return gzip.open(file) if is_compressed else file
 
 
 def _as_text(summary: Summary) -> list[str]:
@@ -123,11 +133,11 @@ def _at_least(summary: Summary) -> str:
 
 
 def _time(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return time.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _minute(time: datetime) -> str:
-    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M}"
+    return f"{time:%Y-%m-%d %H:%M}"
 
 
 def _count(number: int, noun: str, plural: str = "") -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Annotated, BinaryIO, Final, NamedTuple
+from datetime import UTC, datetime
+from io import BufferedIOBase
+from typing import Annotated, Final, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, ValidationError
 
 MAX_GROUPS: Final = 10_000
 MAX_PEOPLE: Final = 500_000
@@ -15,11 +16,18 @@ MAX_PEOPLE: Final = 500_000
 MAX_LINE_BYTES: Final = 65_536
 
 _OTHERS: Final = "(others)"
-
-
 _MAX_NAME_CHARACTERS: Final = 300
 _MAX_NUMBER: Final = 10**9
 
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError as error:  # just before the year 1 or after 9999
+        raise ValueError(str(error)) from None
+
+
+_Time = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 _Name = Annotated[str, Field(max_length=_MAX_NAME_CHARACTERS)]
 _Number = Annotated[int, Field(ge=0, le=_MAX_NUMBER)]
 
@@ -27,7 +35,7 @@ _Number = Annotated[int, Field(ge=0, le=_MAX_NUMBER)]
 class Line(BaseModel):
     """What the summary needs of a line. `lost` is a number of calls, in a line that is about nothing else."""
 
-    time: AwareDatetime
+    time: _Time
     tool: _Name = ""
     outcome: _Name = ""
     code: _Name = ""
@@ -105,7 +113,7 @@ class Summary:
         self.are_groups_left_out = False
         self._remembered = 0
 
-    def read(self, file: BinaryIO) -> None:
+    def read(self, file: BufferedIOBase) -> None:
         """Add the lines of a file.
 
         Raises:

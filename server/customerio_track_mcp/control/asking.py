@@ -6,6 +6,10 @@ from typing import Final, Protocol
 
 from customerio_track_mcp.control.errors import RefusedError
 
+ANSWER_TIMEOUT: Final = 600.0
+"""Seconds for which an answer is accepted: a person may be at lunch, and must not start a campaign by an answer to a
+question of last week. The SDK has the same default."""
+
 
 class DeclinedError(RefusedError):
     """The person declined."""
@@ -55,9 +59,11 @@ class Asker(Protocol):
     """Asks the person at the host that makes one call.
 
     Attributes:
+        is_answer: whether this call carries the answer to a question that was asked before.
         event_id: the id that the event had when the person was asked, if this call carries their answer; else empty.
     """
 
+    is_answer: bool
     event_id: str
 
     async def ask(self, question: str, event_id: str) -> str:
@@ -81,6 +87,7 @@ class Asker(Protocol):
 class NoAsker:
     """Asks nobody: for a call from within this process."""
 
+    is_answer = False
     event_id = ""
 
     async def ask(self, question: str, event_id: str) -> str:

@@ -1,17 +1,18 @@
 """The question that a person is asked: what will be sent, to whom, and what that can cause.
 
 Whatever a caller wrote is shown as a JSON string on one line, so that it cannot imitate the rest of the question. It is
-cut, and the question says so: a person cannot agree to what is not shown without knowing.
+cut, and the question says so: a person cannot agree to what is not shown without knowing. What is never cut is what
+redirects mail or changes who a person is: an address must not hide behind many harmless attributes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from customerio_track_mcp.control.write import Write
-from customerio_track_mcp.track import shorten
+from customerio_track_mcp.track import RESERVED_ATTRIBUTES, RESERVED_EVENT_DATA, shorten
 
 _MAX_NAME_CHARACTERS: Final = 160
 """Longer than the longest id, event name and attribute name, unless they contain other than ASCII characters."""
@@ -50,7 +51,7 @@ def _about_event(write: Write, body: Mapping[str, Any]) -> str:
     )
     if not (data := body.get("data")):
         return question
-    text = _json(data)
+    text = _json(_sorted(data, RESERVED_EVENT_DATA))
     cut = f" (the first {MAX_DATA_CHARACTERS} of {len(text)} characters)" if len(text) > MAX_DATA_CHARACTERS else ""
     return f"{question} Data{cut}: {shorten(text, MAX_DATA_CHARACTERS)}"
 
@@ -62,7 +63,8 @@ def _about_customer(write: Write, attributes: Mapping[str, Any]) -> str:
     )
     if not attributes:
         return question
-    shown = [f"{_quoted(name)}: {_value(value)}" for name, value in list(attributes.items())[:MAX_ATTRIBUTES]]
+    members = list(_sorted(attributes, ("email", *RESERVED_ATTRIBUTES)).items())
+    shown = [f"{_quoted(name)}: {_value(value)}" for name, value in members[:MAX_ATTRIBUTES]]
     return f"{question} {_count(len(attributes), 'attribute')}: {_listed(shown, len(attributes))}"
 
 
@@ -73,6 +75,11 @@ def _about_segment(write: Write, ids: Sequence[str]) -> str:
         f"Add {people} to segment {write.segment_id}? This can start a campaign that emails all of them, and this "
         f"server cannot remove them again. Ids: {_listed(shown, len(ids))}"
     )
+
+
+def _sorted(members: Mapping[str, Any], first: Collection[str]) -> dict[str, Any]:
+    """Return the same members, those that are named in `first` before the others."""
+    return {name: members[name] for name in sorted(members, key=lambda name: name not in first)}
 
 
 def _listed(shown: Sequence[str], number: int) -> str:

@@ -39,7 +39,7 @@ class LineAppender:
 
     The file is opened for each batch of lines, so that it can be renamed, truncated or deleted at any time, and each
     line is one write, so that several processes can append to one file (not on NFS, nor on Windows). What cannot be
-    written is lost and counted. A line that says how many follows once writing works again.
+    written is lost and counted. A line that says how many follows once writing works again, or at the end.
 
     Args:
         path: the file; it is created with mode 0600. Its directory must exist.
@@ -83,6 +83,8 @@ class LineAppender:
                 self._changed.wait_for(lambda: self._queue or self._is_closed)
                 lines, self._queue = self._queue, []
             if not lines:
+                if self._lost:
+                    self._write(())
                 return
             self._write(lines)
 

@@ -109,6 +109,7 @@ def _fields(call: CallRecord, hash_key: bytes | None) -> dict[str, object]:
         "joined": context.is_joined,
         "reused": context.is_reused,
         "segment": context.segment_id,
+        "confirmed_by": context.confirmed_by and str(context.confirmed_by),
     }
     return {
         "time": _now(),

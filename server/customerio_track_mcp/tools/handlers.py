@@ -213,8 +213,8 @@ def _repetition(call: Call) -> str:
         )
     if call.record.is_reused:
         return (
-            ", which is that of an earlier identical call whose result did not arrive or whose outcome was unknown: "
-            "one event is recorded for both. To record another event, call again"
+            ", which is that of an earlier identical call: one event is recorded for both. To record another event, "
+            "call again"
         )
     return ""
 

@@ -22,7 +22,7 @@ from tests.support.scripted_server import ScriptedServer, hang, reset, respond
 from tests.support.waiting import wait_until
 
 UNKNOWN = [reset] * 4
-REUSED = "that of an earlier identical call whose result did not arrive or whose outcome was unknown"
+REUSED = "that of an earlier identical call: one event is recorded for both"
 
 
 def ids(scripted: ScriptedServer) -> list[str]:
