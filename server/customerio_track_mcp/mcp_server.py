@@ -111,7 +111,8 @@ def create_mcp_server(
     ) -> types.CallToolResult | types.InputRequiredResult:
         tool = TOOLS.get(params.name)
         if tool is None:
-            message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {', '.join(TOOLS)}"
+            names = ", ".join(filter(require_caller().may_use, TOOLS)) or "none"
+            message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {names}"
             raise MCPError(code=types.INVALID_PARAMS, message=message)
         if confirmations is None:
             reject_answer(context, params)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
+from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.authorization_server import AuthorizationServer, oauth_settings
@@ -126,3 +128,12 @@ async def test_a_jwt_cannot_widen_what_the_server_allows(sandbox: RunningSandbox
         "otherwise ask the user. Only the operator can allow more, with CUSTOMERIO_EVENTS."
     )
     assert "with CUSTOMERIO_TOOLS." in errors[2]
+
+
+async def test_what_a_caller_may_not_use_is_not_named_to_them(sandbox: RunningSandbox) -> None:
+    tokens = f"ann {TOKEN} tools=send_event"
+    async with running_service(sandbox.url, tokens=tokens) as http, connected(http, TOKEN, "legacy") as ann:
+        with pytest.raises(MCPError, match=r"^Unknown tool: send_events; the tools are send_event$"):
+            await ann.call_tool("send_events", {})
+        with pytest.raises(MCPError, match=r"^Unknown prompt: fill; the prompts are record_events$"):
+            await ann.get_prompt("fill", {})

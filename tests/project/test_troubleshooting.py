@@ -32,7 +32,7 @@ PARTS: Final = frozenset(
         "Correct … and call again.",
         "Guide to the Customer.io tools",
         "Region of the workspace, … […]: ",
-        "Sandbox or live workspace, tools you may use, allowed reserved keys, rate limit, retries.",
+        "Sandbox or live workspace, what you may use, send and set, maxima, rate limit, retries.",
         "Tracking API key (not shown): ",
         "the Site ID and the Tracking API key are in …",
         "the entry of …",

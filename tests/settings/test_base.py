@@ -43,6 +43,25 @@ def test_secret_file_that_is_not_utf8_is_reported(read_settings: Callable[..., S
         read_settings(secrets_dir=str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"dry_run": "maybe"}, "CUSTOMERIO_DRY_RUN: expected true or false"),
+        ({"sandbox": " true "}, "CUSTOMERIO_SANDBOX: expected true or false"),
+        ({"max_events_per_hour": "ten"}, "CUSTOMERIO_MAX_EVENTS_PER_HOUR: expected a whole number"),
+        ({"max_people_per_hour": "1e3"}, "CUSTOMERIO_MAX_PEOPLE_PER_HOUR: expected a whole number"),
+        ({"max_people_per_hour": "9" * 5000}, "CUSTOMERIO_MAX_PEOPLE_PER_HOUR: expected a smaller whole number"),
+        ({"resend_window": "15m"}, "CUSTOMERIO_RESEND_WINDOW: expected a number"),
+    ],
+)
+def test_value_of_another_type_is_reported_with_what_is_accepted(
+    read_settings: Callable[..., Settings], given: dict[str, str], expected: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings(**given)
+    assert caught.value.problems == [expected]
+
+
 def test_each_invalid_setting_is_reported_on_one_line(read_settings: Callable[..., Settings]) -> None:
     with pytest.raises(SettingsError) as caught:
         read_settings(

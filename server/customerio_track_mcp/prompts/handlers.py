@@ -39,7 +39,8 @@ async def get_prompt(context: ServerRequestContext[Any], params: types.GetPrompt
     prompt = PROMPTS.get(params.name)
     if prompt is None:
         name = shorten(params.name, _MAX_NAME_CHARACTERS)
-        raise _invalid(f"Unknown prompt: {name}; the prompts are {', '.join(PROMPTS)}")
+        names = ", ".join(known.name for known in PROMPTS.values() if caller.may_use(known.tool)) or "none"
+        raise _invalid(f"Unknown prompt: {name}; the prompts are {names}")
     if not caller.may_use(prompt.tool):
         is_allowed = caller.is_allowed(prompt.tool)
         remedy = caller.remedy if is_allowed else tool_not_allowed(prompt.tool, caller).advice

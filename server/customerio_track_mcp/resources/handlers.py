@@ -66,7 +66,7 @@ class ResourceHandlers:
             self._resources[POLICY_URI] = _Resource(
                 "policy",
                 "What this server allows",
-                "Sandbox or live workspace, tools you may use, allowed reserved keys, rate limit, retries.",
+                "Sandbox or live workspace, what you may use, send and set, maxima, rate limit, retries.",
                 policy,
             )
 

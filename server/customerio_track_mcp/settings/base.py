@@ -19,6 +19,13 @@ from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileErr
 from customerio_track_mcp.settings.secret_files import SecretFileError, read_secret_files
 
 SECRETS_DIR_VARIABLE: Final = "CUSTOMERIO_SECRETS_DIR"
+_EXPECTED: Final = {
+    "bool_parsing": "expected true or false",
+    "int_parsing": "expected a whole number",
+    "int_parsing_size": "expected a smaller whole number",
+    "float_parsing": "expected a number",
+}
+"""What is accepted, by pydantic's types of errors; its own messages do not say it, or in words of a program."""
 
 
 class SettingsError(Exception):
@@ -112,7 +119,7 @@ class EnvironmentSettings(BaseSettings):
 
     @classmethod
     def _line(cls, detail: ErrorDetails) -> str:
-        message = detail["msg"].removeprefix("Value error, ")
+        message = _EXPECTED.get(detail["type"]) or detail["msg"].removeprefix("Value error, ")
         if not detail["loc"]:
             return message
         field = str(detail["loc"][0])

@@ -8,12 +8,15 @@ from typing import Any
 
 import anyio
 import pytest
+from ulid import ULID
 
 from customerio_track_mcp.control.call import Call
 from customerio_track_mcp.control.chain import Send
 from customerio_track_mcp.control.errors import RefusedError
+from customerio_track_mcp.control.once.event_id import use_event_id
 from customerio_track_mcp.control.quotas.base import Unit
 from customerio_track_mcp.control.quotas.control import Quotas
+from customerio_track_mcp.control.quotas.counted_events import CountedEvents
 from customerio_track_mcp.control.quotas.local import LocalCounters
 from customerio_track_mcp.control.write import Write
 from customerio_track_mcp.controls import open_quotas
@@ -142,15 +145,16 @@ async def test_units_are_given_back_only_if_the_call_was_certainly_not_carried_o
     assert (await tools.create_or_update_customer(CUSTOMER)).success == given_back
 
 
+class Refuse:
+    is_active = True
+
+    async def __call__(self, write: Write, call: Call, proceed: Send) -> Receipt | None:
+        if self.is_active:
+            raise RefusedError("no")
+        return await proceed(write, call)
+
+
 async def test_refusal_of_a_later_control_gives_units_back(handlers: Handlers, scripted: ScriptedServer) -> None:
-    class Refuse:
-        is_active = True
-
-        async def __call__(self, write: Write, call: Call, proceed: Send) -> Receipt | None:
-            if self.is_active:
-                raise RefusedError("no")
-            return await proceed(write, call)
-
     refuse = Refuse()
     tools = handlers(1, None, None, refuse)
     assert not (await tools.send_event(EVENT)).success
@@ -160,7 +164,7 @@ async def test_refusal_of_a_later_control_gives_units_back(handlers: Handlers, s
 
 
 async def test_canceled_call_remains_counted(handlers: Handlers, scripted: ScriptedServer) -> None:
-    """Its event id can be reused by an identical call, which is not counted."""
+    """Its event id can be reused by an identical call, which is not counted again."""
     tools = handlers(events=1)
     scripted.acts = [hang]
     async with anyio.create_task_group() as tasks:
@@ -170,13 +174,73 @@ async def test_canceled_call_remains_counted(handlers: Handlers, scripted: Scrip
     assert "1 used in the last hour" in str((await tools.send_event(EVENT)).error)
 
 
-async def test_reused_event_is_not_counted_again(handlers: Handlers, scripted: ScriptedServer) -> None:
-    tools = handlers(events=1)
-    assert (await tools.send_event(EVENT)).success
-    call = Call()
-    call.record.is_reused = True
-    assert (await tools.send_event(EVENT, call)).success
-    assert len(scripted.requests) == 2
+class Reuse:
+    """Gives each event the same id, as the resend memory does that all replicas share."""
+
+    def __init__(self, event_id: str) -> None:
+        self._event_id = event_id
+
+    async def __call__(self, write: Write, call: Call, proceed: Send) -> Receipt | None:
+        call.record.is_reused = True
+        return await proceed(use_event_id(write, call, self._event_id), call)
+
+
+@pytest.fixture
+async def client(scripted: ScriptedServer) -> AsyncIterator[TrackClient]:
+    async with TrackClient(Credentials("site", "key"), scripted.url, retry_policy=FAST_RETRIES) as client:
+        yield client
+
+
+def reusing(client: TrackClient, clock: Clock, event_id: str, *, events: int) -> ToolHandlers:
+    counters = LocalCounters({Unit.EVENTS: events}, clock=clock)
+    quotas = Quotas({Unit.EVENTS: events}, counters, CountedEvents(clock))
+    return ToolHandlers(client, controls=[Reuse(event_id), quotas])
+
+
+async def test_reused_event_is_counted_once(client: TrackClient, clock: Clock, scripted: ScriptedServer) -> None:
+    tools = reusing(client, clock, str(ULID()), events=1)
+    for _ in range(3):
+        assert (await tools.send_event(EVENT)).success
+        clock.now += 20 * 60 - 1
+    assert len(scripted.requests) == 3
+
+
+async def test_reused_event_that_another_process_was_refused_is_counted(
+    client: TrackClient, clock: Clock, scripted: ScriptedServer
+) -> None:
+    """Two replicas receive a call at once: the first claims the id and is refused, the second has a reused id."""
+    counters = LocalCounters({Unit.EVENTS: 1}, clock=clock)  # stands for the one count in Redis
+    replicas = [
+        ToolHandlers(client, controls=[*reuse, Quotas({Unit.EVENTS: 1}, counters, CountedEvents(clock))])
+        for reuse in ([], [Reuse(str(ULID()))])
+    ]
+    assert (await replicas[0].send_event(EVENT)).success
+    for tools in replicas * 2:
+        assert "1 used in the last hour" in str((await tools.send_event(EVENT)).error)
+    assert len(scripted.requests) == 1
+
+
+async def test_reused_event_is_counted_again_if_its_unit_does_not_count(client: TrackClient, clock: Clock) -> None:
+    """It was given back, since the event was certainly not recorded; or an hour has passed."""
+    event_id, maxima = str(ULID()), {Unit.EVENTS: 1}
+    counted, counters = CountedEvents(clock), LocalCounters(maxima, clock=clock)
+    quotas = Quotas(maxima, counters, counted)
+    again, another = (ToolHandlers(client, controls=[*reuse, quotas]) for reuse in ([Reuse(event_id)], []))
+    client_fails = ToolHandlers(client, controls=[Reuse(event_id), quotas, Refuse()])
+    assert not (await client_fails.send_event(EVENT)).success
+    assert (await again.send_event(EVENT)).success
+    assert not (await another.send_event(EVENT)).success
+    clock.now += 61 * 60
+    assert (await again.send_event(EVENT)).success
+    assert not (await another.send_event(EVENT)).success
+
+
+def test_memory_of_counted_events_is_bounded(clock: Clock) -> None:
+    counted = CountedEvents(clock, max_entries=2)
+    for event_id in ("a", "b", "a", "c"):
+        counted.add(event_id)
+    assert len(counted) == 2
+    assert [event_id in counted for event_id in "abc"] == [True, False, True]
 
 
 async def test_concurrent_calls_do_not_exceed_the_maximum(handlers: Handlers, scripted: ScriptedServer) -> None:

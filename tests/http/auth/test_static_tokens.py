@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,41 @@ async def test_invalid_line_revokes_its_token_and_missing_file_revokes_all(
         file.write_text(f"ann {TOKEN}\n", encoding="utf-8")
         assert (await http.post("/mcp", json=PING, headers=bearer(TOKEN))).status_code == 200
     assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize("line", [f"bob {OTHER_TOKEN} events:write events=purchase", f"bob {OTHER_TOKEN} # a comment"])
+def test_line_that_is_being_written_never_gives_more_than_the_whole_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, line: str
+) -> None:
+    file, whole = tmp_path / "tokens", f"ann {TOKEN}\n{line}\n"
+    file.write_text(whole, encoding="utf-8")
+    tokens = StaticTokens(None, file)
+    expected = tokens.verify(OTHER_TOKEN)
+    assert expected is not None
+    for end in range(len(f"ann {TOKEN}\n"), len(whole)):
+        file.write_text(whole[:end], encoding="utf-8")
+        assert tokens.verify(TOKEN) is not None
+        assert tokens.verify(OTHER_TOKEN) is None
+    problem = (
+        "CUSTOMERIO_HTTP_TOKENS_FILE: line 2 may be incomplete: it does not end in a newline, and the file has just"
+    )
+    assert any(str(vars(record).get("problem")).startswith(problem) for record in caplog.records)
+    # Without a newline it is complete, too, once nobody writes any more.
+    later = time.time_ns() + 3_000_000_000
+    monkeypatch.setattr(time, "time_ns", lambda: later)
+    assert tokens.verify(OTHER_TOKEN) == expected
+
+
+def test_file_that_replaces_another_needs_no_newline_at_its_end(tmp_path: Path) -> None:
+    """As Kubernetes mounts a secret."""
+    file = tmp_path / "tokens"
+    file.write_text(f"ann {TOKEN}", encoding="utf-8")
+    tokens = StaticTokens(None, file)
+    assert tokens.verify(TOKEN) is not None
+    (tmp_path / "new").write_text(f"ann {OTHER_TOKEN}", encoding="utf-8")
+    (tmp_path / "new").replace(file)
+    for _ in range(3):
+        assert tokens.verify(OTHER_TOKEN) is not None
 
 
 async def test_added_invalid_line_is_logged_once_although_no_token_changes(

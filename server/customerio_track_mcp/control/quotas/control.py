@@ -9,6 +9,7 @@ from customerio_track_mcp.control.call import Call
 from customerio_track_mcp.control.chain import Send
 from customerio_track_mcp.control.errors import RefusedError
 from customerio_track_mcp.control.quotas.base import Counters, Shortage, Unit
+from customerio_track_mcp.control.quotas.counted_events import CountedEvents
 from customerio_track_mcp.control.write import Write
 from customerio_track_mcp.track import Receipt, RequestFailedError, TrackError
 
@@ -29,22 +30,27 @@ class Quotas:
     """Keeps the workspace's events and people within maxima per hour.
 
     A call is counted before it is sent. If it is certainly not carried out, its units are given back; a call that was
-    canceled, or whose outcome is unknown, remains counted. A call that reuses an event id was counted before.
+    canceled, or whose outcome is unknown, remains counted. A call that reuses an event id is not counted again if this
+    process has counted that event; whether another one has is not known.
 
     Args:
         maxima: units per hour; a unit that is not in it is not limited.
         counters: counts these units.
+        counted: the events that this process has counted.
     """
 
-    def __init__(self, maxima: Mapping[Unit, int], counters: Counters) -> None:
+    def __init__(self, maxima: Mapping[Unit, int], counters: Counters, counted: CountedEvents | None = None) -> None:
         self._maxima = maxima
         self._counters = counters
+        self._counted = counted if counted is not None else CountedEvents()
 
     async def __call__(self, write: Write, call: Call, proceed: Send) -> Receipt | None:
         """Send a write if the maximum allows it."""
-        unit = Unit.PEOPLE if write.request.event_id is None else Unit.EVENTS
+        event_id = write.request.event_id
+        unit = Unit.PEOPLE if event_id is None else Unit.EVENTS
         maximum = self._maxima.get(unit)
-        if maximum is None or call.record.is_reused:
+        is_counted = call.record.is_reused and event_id is not None and event_id in self._counted
+        if maximum is None or is_counted:
             return await proceed(write, call)
         amount = write.request.people
         if amount > maximum:
@@ -52,10 +58,14 @@ class Quotas:
         permit = await self._counters.take(unit, amount)
         if isinstance(permit, Shortage):
             raise QuotaExceededError(unit, amount, maximum, permit)
+        if event_id is not None:
+            self._counted.add(event_id)
         try:
             return await proceed(write, call)
         except TrackError as error:
             if not (isinstance(error, RequestFailedError) and error.outcome_unknown):
+                if event_id is not None:
+                    self._counted.discard(event_id)
                 await self._counters.give_back(permit)
             raise
 

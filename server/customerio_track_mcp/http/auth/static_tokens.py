@@ -24,6 +24,9 @@ from customerio_track_mcp.settings.text_file import UnusableFileError, read_text
 logger = logging.getLogger("customerio_track_mcp.http")
 
 _MIN_SETTLED_NS: Final = 2_000_000_000
+_UNFINISHED: Final = "may be incomplete: it does not end in a newline, and the file has just changed"
+"""A line that is cut off can lack its scopes and restrictions."""
+_LINE: Final = "CUSTOMERIO_HTTP_TOKENS_FILE: line"
 _COMMENT: Final = re.compile(r"(?:^|\s)#.*")
 
 
@@ -51,7 +54,8 @@ class StaticTokens:
     Args:
         given: entries from the environment, separated by commas or newlines.
         file: a file of entries, one per line, with `#` before a comment. It is read again when it changes. If it cannot
-            be read, none of its tokens is valid; an invalid line is skipped and logged.
+            be read, none of its tokens is valid; an invalid line is skipped and logged. So is a last line without a
+            newline after a write in place, until the file has not changed for two seconds.
 
     Raises:
         SettingsError: an entry is invalid, or the file cannot be read.
@@ -65,6 +69,7 @@ class StaticTokens:
         self._file = file
         self._signature: tuple[int, ...] | None = None
         self._read_at = 0
+        self._in_place = False
         problems = list(self._given.problems)
         if file is not None:
             try:
@@ -99,12 +104,15 @@ class StaticTokens:
             return
         before = self._entries
         try:
-            stat = self._file.stat()
-            settled = self._read_at - stat.st_ctime_ns > _MIN_SETTLED_NS
+            changed_at, signature = self._file.stat().st_ctime_ns, _signature(self._file)
+            settled = self._read_at - changed_at > _MIN_SETTLED_NS
             # A file that was read right after a write may have changed since without a trace in its timestamps.
-            if settled and self._signature == _signature(self._file):
+            if settled and self._signature == signature:
                 return
-            self._read(self._file)
+            if self._signature != signature:
+                # Another file in its place is complete: secret stores replace it, and the line may lack a newline.
+                self._in_place = self._signature is None or self._signature[:2] == signature[:2]
+            self._read(self._file, is_changing=self._in_place and time.time_ns() - changed_at <= _MIN_SETTLED_NS)
         except (OSError, UnusableFileError) as error:
             if self._signature is not None:
                 logger.error(  # noqa: TRY400 - the kind is enough, once
@@ -118,11 +126,14 @@ class StaticTokens:
             for problem in self._entries.problems:
                 logger.error("tokens file: a line was left out", extra={"problem": problem})
 
-    def _read(self, file: Path) -> None:
+    def _read(self, file: Path, *, is_changing: bool = False) -> None:
         read_at, signature = time.time_ns(), _signature(file)
-        lines = read_text_file(file).split("\n")
+        lines = [_COMMENT.sub("", line) for line in read_text_file(file).split("\n")]
+        unfinished = lines.pop() if is_changing else ""
         entries = Entries(self._given)
-        entries.parse((_COMMENT.sub("", line) for line in lines), "CUSTOMERIO_HTTP_TOKENS_FILE: line")
+        entries.parse(lines, _LINE)
+        if unfinished.strip():
+            entries.report(f"{_LINE} {len(lines) + 1} {_UNFINISHED}")
         self._entries, self._read_at, self._signature = entries, read_at, signature
 
 

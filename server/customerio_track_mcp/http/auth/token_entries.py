@@ -123,14 +123,14 @@ class Entries:
                 continue
             place = f"{source} {number}"
             if self._count >= MAX_ENTRIES:
-                self._report(f"{place} and those after it are left out: at most {MAX_ENTRIES} are accepted")
+                self.report(f"{place} and those after it are left out: at most {MAX_ENTRIES} are accepted")
                 return
             self._count += 1
             try:
                 self._add(_entry(words), place)
             except _InvalidEntryError as error:
                 is_value = separator == "," and len(words) == 1 and bool(before) and "=" in before[-1]
-                self._report(f"{place} {error}{_REPEAT if is_value else ''}")
+                self.report(f"{place} {error}{_REPEAT if is_value else ''}")
 
     def _add(self, entry: Entry, place: str) -> None:
         if first := self._place_of.get(entry.digest):
@@ -138,7 +138,8 @@ class Entries:
         self._place_of[entry.digest] = place
         self.valid.append(entry)
 
-    def _report(self, problem: str) -> None:
+    def report(self, problem: str) -> None:
+        """Add a problem: one line, without a token."""
         if len(self._problems) < _MAX_PROBLEMS:
             self._problems.append(problem)
         else:
