@@ -16,6 +16,9 @@ import pytest
 from mcp import Client, MCPError
 
 from customerio_track_mcp import confirmation_requests
+from customerio_track_mcp.control.asking import ANSWER_TIMEOUT
+from customerio_track_mcp.control.once import memory as memory_module
+from customerio_track_mcp.controls import open_memory
 from customerio_track_mcp.instrumentation.calls import CallRecord
 from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.sandbox import RunningSandbox
@@ -32,6 +35,7 @@ from tests.support.confirmation import (
 )
 from tests.support.http_service import OTHER_TOKEN, TOKEN, TWO_CALLERS, bearer, message_in, payload_in, running_service
 from tests.support.raw_messages import LEGACY, MODERN, headers_of
+from tests.support.scripted_server import ScriptedServer, reset
 
 QUESTION: Final = (
     'Send the event "purchase" to customer "42"? This can start a campaign that emails them at once. Data: {"total": 5}'
@@ -296,6 +300,54 @@ async def test_call_that_is_dispatched_twice_is_one_event(sandbox: RunningSandbo
         # Neither does an answer that was refused count as sent, nor does it pass the maximum the second time.
         assert not payload_in(await post(http, round_of(**answered(state))))["success"]
     assert len(sandbox.workspace.events) == 2
+
+
+@pytest.mark.parametrize("window", [900, 0])
+async def test_second_open_question_is_the_event_whose_outcome_is_unknown(
+    scripted: ScriptedServer, window: int
+) -> None:
+    settings = {"confirm": "send_event", "max_attempts": 1, "resend_window": window}
+    async with running_service(scripted.url, settings) as http:
+        states = [await asked(http), await asked(http)]
+        scripted.acts = [reset]
+        for state in states:
+            await post(http, round_of(**answered(state)))
+        result = message_in(await post(http, round_of(**answered(states[1]))))["result"]
+    ids = [request.json["id"] for request in scripted.requests]
+    assert len(ids) == 3
+    assert len(set(ids)) == 1
+    assert result["_meta"]["customerio-track-mcp/event-id"] == ids[0]
+
+
+@pytest.mark.parametrize("window", [900, 0])
+async def test_idempotency_key_of_an_answered_call_decides(scripted: ScriptedServer, window: int) -> None:
+    """A host may leave `_meta` out of one of the rounds."""
+    settings = {"confirm": "send_event", "resend_window": window}
+
+    def keyed(**params: Any) -> dict[str, Any]:
+        message = round_of(**params)
+        message["params"]["_meta"]["customerio-track-mcp/idempotency-key"] = "A-17"
+        return message
+
+    async with running_service(scripted.url, settings) as http:
+        for first, second in ((keyed, keyed), (round_of, keyed), (keyed, round_of)):
+            assert payload_in(await post(http, second(**answered(await asked(http, first())))))["success"]
+    assert len({request.json["id"] for request in scripted.requests}) == 1
+
+
+async def test_event_is_remembered_for_as_long_as_a_person_may_take(
+    sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr(memory_module, "monotonic", lambda: now[0])
+    settings = Settings(api_key="sandbox:sandbox", confirm="send_event", resend_window=60, time_budget=5)
+    async with open_memory(Upstream(settings, sandbox.url)) as memory:
+        await memory.claim(b"a", "1")
+        now[0] += ANSWER_TIMEOUT + 5
+        await memory.claim(b"b", "2")
+        memory.keep(b"a", "1")
+        now[0] += 59
+        assert (await memory.claim(b"a", "3")).event_id == "1"
 
 
 async def test_missing_answer_asks_again_with_the_same_event(sandbox: RunningSandbox) -> None:

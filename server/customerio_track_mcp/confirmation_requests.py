@@ -112,13 +112,12 @@ class _AskByResult:
         self.is_answer = params.request_state is not None
         self.event_id = params.request_state or ""
 
-    async def ask(self, question: str, event_id: str) -> str:
+    async def ask(self, question: str, event_id: str) -> None:
         if self.is_answer:
-            event_id = self.event_id
             answer = (self._params.input_responses or {}).get(_KEY)
             if isinstance(answer, types.ElicitResult):
                 _require_consent(answer)
-                return event_id
+                return
             # MCP requires another question rather than an error.
         _require_forms(self._context)
         raise ConfirmationRequired(question, event_id)
@@ -133,7 +132,8 @@ class _AskByRequest:
     def __init__(self, context: ServerRequestContext[Any]) -> None:
         self._context = context
 
-    async def ask(self, question: str, event_id: str) -> str:
+    async def ask(self, question: str, event_id: str) -> None:
+        del event_id
         session = self._context.session
         if not session.can_send_request:
             raise CannotAskError("over HTTP, this host's version of MCP cannot ask (2026-07-28 can)")
@@ -151,7 +151,6 @@ class _AskByRequest:
         except ValidationError:
             raise ConfirmationCanceledError("The host's response to the question is not valid") from None
         _require_consent(answer)
-        return event_id
 
 
 def _elicitation(question: str) -> types.ElicitRequest:

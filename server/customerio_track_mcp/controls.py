@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
+from customerio_track_mcp.control.asking import ANSWER_TIMEOUT
 from customerio_track_mcp.control.chain import Control
 from customerio_track_mcp.control.confirmation import Confirmation
 from customerio_track_mcp.control.dry_run import DryRun
@@ -101,12 +102,14 @@ async def open_memory(upstream: Upstream) -> AsyncIterator[Memory]:
     """
     settings = upstream.settings
     storage = settings.rate_limit_storage.get_secret_value()
+    # With 2025-11-25, a call waits for the person's answer.
+    longest_call = settings.time_budget + (ANSWER_TIMEOUT if settings.confirm else 0)
     # A rehearsal must not change what other processes do.
     if storage == IN_PROCESS_STORAGE or settings.dry_run:
-        yield ProcessMemory(settings.resend_window, settings.time_budget)
+        yield ProcessMemory(settings.resend_window, longest_call)
         return
     from customerio_track_mcp.control.once.redis_memory import open_redis_memory
 
     key = workspace_key(upstream)
-    async with open_redis_memory(storage, key, settings.resend_window, settings.time_budget) as memory:
+    async with open_redis_memory(storage, key, settings.resend_window, longest_call) as memory:
         yield memory

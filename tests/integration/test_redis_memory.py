@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import time
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import pytest
 from ulid import ULID
 
+from customerio_track_mcp.control.once import redis_memory
 from customerio_track_mcp.control.once.memory import Claim
 from customerio_track_mcp.control.once.redis_memory import RedisMemory, open_redis_memory
 from customerio_track_mcp.redis_access import availability
@@ -198,6 +201,79 @@ async def test_what_was_delivered_without_redis_is_forgotten_when_it_is_back(
         redis.thaw()
     await wait_until(lambda: not memory._forgotten)
     assert not (await other.claim(A, new_id())).is_reused
+
+
+@pytest.mark.parametrize("claims_again", [True, False])
+async def test_an_id_from_a_time_without_redis_replaces_one_that_was_delivered(
+    redis: RedisServer, memory: RedisMemory, other: RedisMemory, monkeypatch: pytest.MonkeyPatch, claims_again: bool
+) -> None:
+    """Redis still contains the id of the first purchase when it is back, and the second one's outcome is unknown."""
+    monkeypatch.setattr(availability, "_RETRY_DELAY", 0.05)
+    first, second = new_id(), new_id()
+    await memory.claim(A, first)
+    redis.freeze()
+    try:
+        with anyio.fail_after(20):
+            await memory.claim(B, new_id())
+        memory.forget(A, first)
+        assert await memory.claim(A, second) == Claim(second, is_reused=False)
+        memory.keep(A, second)
+    finally:
+        redis.thaw()
+    if claims_again:
+        await anyio.sleep(0.06)
+        assert (await memory.claim(A, new_id())).event_id == second
+    await wait_until(lambda: not (memory._unshared or memory._forgotten or memory._kept))
+    assert await other.claim(A, new_id()) == Claim(second, is_reused=True, is_shared=True)
+    assert await memory.claim(A, new_id()) == Claim(second, is_reused=True, is_shared=True)
+
+
+async def test_what_was_claimed_without_redis_does_not_return_after_it_was_delivered(
+    memory: RedisMemory, other: RedisMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process, which had Redis, has sent the same event with another id meanwhile."""
+    monkeypatch.setattr(availability, "_RETRY_DELAY", math.inf)
+    ours, theirs = new_id(), new_id()
+    memory._redis.lost(OSError())
+    await memory.claim(A, ours)
+    await other.claim(A, theirs)
+    memory._redis._ask_again_at = 0
+    assert await memory.claim(A, new_id()) == Claim(theirs, is_reused=True, is_shared=True)
+    memory.forget(A, theirs)
+    await wait_until(lambda: not (memory._unshared or memory._forgotten))
+    assert not (await other.claim(A, new_id())).is_reused
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_a_process_that_is_too_late_for_the_response_does_not_lose_redis(
+    memory: RedisMemory,
+    other: RedisMemory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    stored: bool,
+) -> None:
+    monkeypatch.setattr(redis_memory, "RESPONSE_TIMEOUT", 0.1)
+    monkeypatch.setattr(redis_memory, "TIMEOUT", 0.1)
+    evaluate, tries = memory._client.eval, 0
+
+    async def evaluate_late(*arguments: Any) -> object:
+        nonlocal tries
+        tries += 1
+        if tries == 1 and not stored:
+            time.sleep(0.2)  # noqa: ASYNC251 - that is what it tests
+            await anyio.sleep(1)
+        response = await evaluate(*arguments)
+        if tries == 1:
+            time.sleep(0.2)  # noqa: ASYNC251
+            await anyio.sleep(1)
+        return response
+
+    monkeypatch.setattr(memory._client, "eval", evaluate_late)
+    event_id = new_id()
+    assert await memory.claim(A, event_id) == Claim(event_id, is_reused=False, is_shared=True)
+    assert tries == 2
+    assert (await other.claim(A, new_id())).event_id == event_id
+    assert caplog.records == []
 
 
 async def test_what_is_delivered_at_the_end_is_forgotten(redis: RedisServer) -> None:

@@ -61,20 +61,18 @@ class Asker(Protocol):
     Attributes:
         is_answer: whether this call carries the answer to a question that was asked before.
         event_id: the id that the event had when the person was asked, if this call carries their answer; else empty.
+            An answer that is received twice is one event if both calls begin with it.
     """
 
     is_answer: bool
     event_id: str
 
-    async def ask(self, question: str, event_id: str) -> str:
+    async def ask(self, question: str, event_id: str) -> None:
         """Return if the person agrees.
 
         Args:
             question: what to ask.
             event_id: the id that the event will have; empty if the call is not about an event.
-
-        Returns:
-            The id that the event must have: the one that it had when the person was asked.
 
         Raises:
             ConfirmationRequired: the call ends with the question.
@@ -90,7 +88,7 @@ class NoAsker:
     is_answer = False
     event_id = ""
 
-    async def ask(self, question: str, event_id: str) -> str:
+    async def ask(self, question: str, event_id: str) -> None:
         """Raise `CannotAskError`."""
         del question, event_id
         raise CannotAskError("nobody can be asked")

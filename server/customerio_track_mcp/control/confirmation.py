@@ -50,7 +50,7 @@ class Confirmation:
         if not (self._asks(write) or call.asker.is_answer):
             return await proceed(write, call)
         try:
-            event_id = await self._ask(write, call)
+            write = await self._ask(write, call)
         except CannotAskError:
             if self._is_required:
                 raise
@@ -59,9 +59,7 @@ class Confirmation:
         call.record.confirmed_by = ConfirmedBy.PERSON
         if write.request.event_id is None:
             return await proceed(write, call)
-        if event_id != write.request.event_id:
-            write = use_event_id(write, call, event_id)
-            call.record.is_reused = False
+        event_id = write.request.event_id
         key = event_id.encode()
         call.record.is_reused = call.record.is_reused or self._sent.get(key) is not None
         receipt = await proceed(write, call)
@@ -69,29 +67,31 @@ class Confirmation:
             self._sent.put(key, event_id)
         return receipt
 
-    async def _ask(self, write: Write, call: Call) -> str:
-        """Return the id that the event must have; empty if it is not one.
+    async def _ask(self, write: Write, call: Call) -> Write:
+        """Return what a person agrees to: if they are asked now, about the event that they are asked about already.
 
         Raises:
             ConfirmationRequired: the call ends with a question.
             RefusedError: nobody agreed.
         """
         question = question_about(write, is_dry_run=self._is_dry_run)
-        event_id = write.request.event_id or ""
-        if not event_id:
-            return await call.asker.ask(question, event_id)
+        event_id = write.request.event_id
+        if event_id is None:
+            await call.asker.ask(question, "")
+            return write
         if not (call.asker.is_answer or call.record.is_reused):
             event_id = (await self._asked.claim(call.fingerprint, event_id)).event_id
-            call.record.event_id = event_id
+            if event_id != write.request.event_id:
+                write = use_event_id(write, call, event_id)
         try:
-            event_id = await call.asker.ask(question, event_id)
+            await call.asker.ask(question, event_id)
         except ConfirmationRequired:
             raise
         except BaseException:
             self._asked.forget(call.fingerprint, call.asker.event_id or event_id)
             raise
-        self._asked.forget(call.fingerprint, event_id)
-        return event_id
+        self._asked.forget(call.fingerprint, call.asker.event_id or event_id)
+        return write
 
     def _asks(self, write: Write) -> bool:
         without_question = self._people_without_question.get(write.tool)

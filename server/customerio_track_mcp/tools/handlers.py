@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from customerio_track_mcp.control.call import Call
 from customerio_track_mcp.control.chain import Control, chain
+from customerio_track_mcp.control.once.event_id import use_event_id
 from customerio_track_mcp.control.write import Write
 from customerio_track_mcp.instrumentation.calls import Outcome
 from customerio_track_mcp.tools.arguments import parse_arguments
@@ -180,6 +181,8 @@ class ToolHandlers:
             request.event_id or "",
             write.segment_id,
         )
+        if call.asker.event_id and request.event_id is not None:
+            write = use_event_id(write, call, call.asker.event_id)
         receipt = await self._send_through_controls(write, call)
         record.is_dry_run = receipt is None
         accepted = Outcome.JOINED if record.is_joined else Outcome.OK

@@ -50,13 +50,13 @@ class ProcessMemory:
 
     Args:
         window: the seconds for which an id is remembered.
-        time_budget: the seconds that a call may take, for which it is remembered in addition.
+        longest_call: the seconds that a call may take, for which it is remembered in addition.
         max_entries: the maximum number of ids.
     """
 
-    def __init__(self, window: float, time_budget: float, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(self, window: float, longest_call: float, max_entries: int = MAX_ENTRIES) -> None:
         self._window = window
-        self._while_running = window + time_budget
+        self._while_running = window + longest_call
         self._max_entries = max_entries
         self._entries: OrderedDict[bytes, _Entry] = OrderedDict()
 

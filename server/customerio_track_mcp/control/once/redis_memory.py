@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 from redis.asyncio import Redis
@@ -24,6 +24,8 @@ from customerio_track_mcp.redis_access.limits_storage import KEY_PREFIX
 from customerio_track_mcp.redis_access.reconnection import Reconnection
 
 logger = logging.getLogger("customerio_track_mcp.track")
+
+T = TypeVar("T")
 
 _CLAIM: Final = """
 local found = redis.pcall('GET', KEYS[1])
@@ -55,6 +57,8 @@ TIMEOUT: Final = 2 * RESPONSE_TIMEOUT
 """Seconds for one question. A new connection needs several round trips."""
 MAX_CONNECTIONS: Final = 8
 """Connections to Redis per process: that many calls ask at the same time, and the others wait."""
+_LATE: Final = 1.05
+"""How many times `RESPONSE_TIMEOUT` may have passed when it expires, unless this process was late."""
 FLUSH_TIMEOUT: Final = 1.0
 """Seconds at the end in which Redis can still be notified of what was delivered."""
 _RETRY_DELAY: Final = 0.5
@@ -66,7 +70,7 @@ from before it was lost."""
 
 
 class RedisMemory:
-    """Remembers event ids for all processes with the same workspace; see `ProcessMemory` for `window`, `time_budget`.
+    """Remembers event ids for all processes with the same workspace; see `ProcessMemory` for `window`, `longest_call`.
 
     A claim is one round trip. What was delivered is forgotten in the background (`run`), and at once as far as this
     process is concerned. If Redis does not respond, or not with an id, this process remembers its own ids until Redis
@@ -76,22 +80,22 @@ class RedisMemory:
         url: where Redis is; see `redis_connections`.
         workspace: what the processes have in common; it is part of the names of keys.
         window: the seconds for which an id is remembered.
-        time_budget: the seconds that a call may take, for which it is remembered in addition.
+        longest_call: the seconds that a call may take, for which it is remembered in addition.
 
     Raises:
         ValueError: the URL cannot be used. The message does not repeat any part of it.
     """
 
-    def __init__(self, url: str, workspace: str, window: float, time_budget: float) -> None:
+    def __init__(self, url: str, workspace: str, window: float, longest_call: float) -> None:
         connections = redis_connections(url, RESPONSE_TIMEOUT)
         self._reconnection = Reconnection(connections)
         self._client = Redis(connection_pool=connections)
         self._turn = anyio.Semaphore(MAX_CONNECTIONS)
         self._prefix = f"{KEY_PREFIX}:event:{workspace}:"
         self._kept_ms = max(1, round(window * 1000))
-        self._claimed_ms = max(1, round((window + time_budget) * 1000))
+        self._claimed_ms = max(1, round((window + longest_call) * 1000))
         # What this process remembers, in case that Redis is lost.
-        self._own = ProcessMemory(window, time_budget)
+        self._own = ProcessMemory(window, longest_call)
         self._forgotten: OrderedDict[bytes, set[str]] = OrderedDict()
         self._kept: OrderedDict[bytes, str] = OrderedDict()
         self._unshared: OrderedDict[bytes, str] = OrderedDict()
@@ -118,6 +122,7 @@ class RedisMemory:
                 else:
                     self._redis.found()
                     self._own.put(fingerprint, found or proposed, is_shared=True)
+                    self._unshared.pop(fingerprint, None)
                     is_reused = found is not None or own is not None
                     return Claim(found or proposed, is_reused=is_reused, is_shared=True)
         claim = await self._own.claim(fingerprint, event_id)
@@ -164,12 +169,20 @@ class RedisMemory:
         return bool(self._forgotten or self._kept or self._unshared)
 
     async def _ask(self, fingerprint: bytes, proposed: str) -> str | None:
-        forgotten = tuple(self._forgotten.get(fingerprint, ()))
-        with anyio.fail_after(TIMEOUT):
-            response: object = await self._eval(_CLAIM, fingerprint, proposed, self._claimed_ms, *forgotten)
-        found = _read_ulid(response)
+        forgotten, tries = tuple(self._forgotten.get(fingerprint, ())), 0
+
+        async def ask() -> object:
+            nonlocal tries
+            tries += 1
+            # Not EVALSHA, whose script a restarted Redis does not know: that would be three round trips.
+            arguments = proposed, str(self._claimed_ms), *forgotten
+            response: object = await self._client.eval(_CLAIM, 1, self._key(fingerprint), *arguments)
+            return response
+
+        found = _read_ulid(await _in_time(ask))
         self._have_forgotten(fingerprint, forgotten)
-        return found
+        # The first try may have stored it.
+        return None if tries > 1 and found == proposed else found
 
     async def _settle_batch(self) -> bool:
         """Notify Redis of some of what is kept and forgotten; return False if it is lost."""
@@ -179,16 +192,20 @@ class RedisMemory:
         kept, unshared = self._first(self._kept), self._first(self._unshared)
         for fingerprint, _ in kept:
             del self._kept[fingerprint]
-        pipeline = self._client.pipeline(transaction=False)
-        for fingerprint, event_id in unshared:  # first, so that one that is delivered meanwhile is forgotten
-            pipeline.eval(_CLAIM, 1, self._key(fingerprint), event_id, str(self._claimed_ms))
-        for fingerprint, event_id in kept:
-            pipeline.eval(_SETTLE, 1, self._key(fingerprint), event_id, str(self._kept_ms))
-        for fingerprint, event_id in forgotten:
-            pipeline.eval(_SETTLE, 1, self._key(fingerprint), event_id, "0")
+
+        async def notify() -> None:
+            pipeline = self._client.pipeline(transaction=False)
+            for fingerprint, event_id in unshared:  # first, so that one that is delivered meanwhile is forgotten
+                of_before = self._forgotten.get(fingerprint, ())
+                pipeline.eval(_CLAIM, 1, self._key(fingerprint), event_id, str(self._claimed_ms), *of_before)
+            for fingerprint, event_id in kept:
+                pipeline.eval(_SETTLE, 1, self._key(fingerprint), event_id, str(self._kept_ms))
+            for fingerprint, event_id in forgotten:
+                pipeline.eval(_SETTLE, 1, self._key(fingerprint), event_id, "0")
+            await pipeline.execute()
+
         try:
-            with anyio.fail_after(TIMEOUT):
-                await pipeline.execute()
+            await _in_time(notify)
         except Exception as error:  # noqa: BLE001 - as in `claim`
             await self._on_lost(error)
             return False
@@ -216,17 +233,29 @@ class RedisMemory:
     def _first(work: OrderedDict[bytes, Any]) -> list[tuple[bytes, Any]]:
         return list(islice(work.items(), _BATCH))
 
-    async def _eval(self, script: str, fingerprint: bytes, *arguments: str | int) -> object:
-        # Not EVALSHA, whose script a restarted Redis does not know: that would be three round trips.
-        response: object = await self._client.eval(script, 1, self._key(fingerprint), *map(str, arguments))
-        return response
-
     def _key(self, fingerprint: bytes) -> str:
         return f"{self._prefix}{fingerprint[:16].hex()}"
 
     async def _on_lost(self, error: Exception) -> None:
         self._redis.lost(error)
         await self._reconnection.close_idle()
+
+
+async def _in_time(ask: Callable[[], Awaitable[T]]) -> T:
+    """Return what `ask` returns within `TIMEOUT` seconds; ask once more if this process was too late for the response.
+
+    A process that is stopped or busy for longer than a timeout finds that it has expired before it reads the response,
+    which has long arrived. Then Redis is not lost.
+    """
+    started = anyio.current_time()
+    try:
+        with anyio.fail_after(TIMEOUT):
+            return await ask()
+    except Exception:
+        if anyio.current_time() - started < _LATE * RESPONSE_TIMEOUT:
+            raise
+    with anyio.fail_after(TIMEOUT):
+        return await ask()
 
 
 def _read_ulid(response: object) -> str | None:
@@ -244,9 +273,9 @@ def _read_ulid(response: object) -> str | None:
 
 
 @asynccontextmanager
-async def open_redis_memory(url: str, workspace: str, window: float, time_budget: float) -> AsyncIterator[RedisMemory]:
+async def open_redis_memory(url: str, workspace: str, window: float, longest_call: float) -> AsyncIterator[RedisMemory]:
     """Run a `RedisMemory` until the block ends; see there."""
-    memory = RedisMemory(url, workspace, window, time_budget)
+    memory = RedisMemory(url, workspace, window, longest_call)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(memory.run)
         try:

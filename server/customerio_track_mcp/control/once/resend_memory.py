@@ -36,8 +36,7 @@ class ResendMemory:
         if write.request.event_id is None or call.idempotency_key:
             return await proceed(write, call)
         fingerprint = self._fingerprints.of(write, call)
-        # With a person's answer, the id of the question, so that an answer that is received twice is one event.
-        claim = await self._memory.claim(fingerprint, call.asker.event_id or write.request.event_id)
+        claim = await self._memory.claim(fingerprint, write.request.event_id)
         if claim.event_id != write.request.event_id:
             write = use_event_id(write, call, claim.event_id)
         call.record.is_reused = call.record.is_reused or claim.is_reused
