@@ -142,6 +142,37 @@ async def test_only_the_id_that_was_delivered_is_forgotten(memory: RedisMemory, 
     assert (await other.claim(A, new_id())).event_id == first
 
 
+async def test_an_id_that_another_process_has_is_not_forgotten_by_one_that_did_not_send_it(
+    redis: RedisServer, memory: RedisMemory, other: RedisMemory
+) -> None:
+    """A host dispatches a call twice: one replica is canceled before it sends, and the other may have sent it."""
+    unsent, shared = new_id(), new_id()
+    await memory.claim(B, unsent)
+    await memory.claim(A, shared)
+    assert (await other.claim(A, new_id())).event_id == shared
+    for fingerprint, event_id in ((A, shared), (B, unsent)):
+        memory.forget(fingerprint, event_id, was_sent=False)
+    await wait_until(lambda: len(keys(redis)) == 1)
+    other.keep(A, shared)
+    assert (await memory.claim(A, new_id())).event_id == shared
+    assert not (await other.claim(B, new_id())).is_reused
+    # One delivered result is enough.
+    other.forget(A, shared)
+    assert not (await other.claim(A, new_id())).is_reused
+
+
+async def test_a_claim_sees_that_this_process_has_not_sent_an_id(memory: RedisMemory, other: RedisMemory) -> None:
+    for _ in range(3):
+        event_id = new_id()
+        assert await memory.claim(A, event_id) == Claim(event_id, is_reused=False, is_shared=True)
+        memory.forget(A, event_id, was_sent=False)
+    event_id = new_id()
+    await memory.claim(B, event_id)
+    await other.claim(B, new_id())
+    memory.forget(B, event_id, was_sent=False)
+    assert (await memory.claim(B, new_id())).event_id == event_id
+
+
 @pytest.mark.parametrize("value", [b"", b"x", b"x" * 26, b"01AN4Z07BY79KA1307SR9X4MV3\n", b"8" + b"Z" * 25])
 async def test_what_is_not_an_id_is_replaced(redis: RedisServer, memory: RedisMemory, value: bytes) -> None:
     await memory.claim(A, new_id())

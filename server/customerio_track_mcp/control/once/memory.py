@@ -34,8 +34,14 @@ class Memory(Protocol):
     def keep(self, fingerprint: bytes, event_id: str) -> None:
         """Remember the id for the whole window from now on, unless it is forgotten already."""
 
-    def forget(self, fingerprint: bytes, event_id: str) -> None:
-        """Forget the id; if another one is remembered by now, keep that."""
+    def forget(self, fingerprint: bytes, event_id: str, *, was_sent: bool = True) -> None:
+        """Forget the id; if another one is remembered by now, keep that.
+
+        Args:
+            fingerprint: of the call.
+            event_id: the id that it had.
+            was_sent: whether the call was sent; if not, another call with the same id still needs it.
+        """
 
 
 @dataclass(slots=True)
@@ -102,8 +108,9 @@ class ProcessMemory:
             entry.expires_at = monotonic() + self._window
             self._entries.move_to_end(fingerprint)
 
-    def forget(self, fingerprint: bytes, event_id: str) -> None:
+    def forget(self, fingerprint: bytes, event_id: str, *, was_sent: bool = True) -> None:
         """Forget the id; if another one is remembered by now, keep that."""
+        del was_sent  # in one process, identical calls are joined: no other call has the id
         entry = self._entries.get(fingerprint)
         if entry is not None and entry.event_id == event_id:
             del self._entries[fingerprint]

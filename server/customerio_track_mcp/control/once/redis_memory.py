@@ -29,26 +29,31 @@ T = TypeVar("T")
 
 _CLAIM: Final = """
 local found = redis.pcall('GET', KEYS[1])
-local is_known = type(found) == 'string' and #found == 26 and string.match(found, '^[0-7][0-9A-HJKMNP-TV-Z]+$')
+local id = type(found) == 'string' and string.match(found, '^([0-7][0-9A-HJKMNP-TV-Z]+)%+?$')
+local is_known = id and #id == 26
 for number = 3, #ARGV do
-    is_known = is_known and found ~= ARGV[number]
+    is_known = is_known and id ~= ARGV[number] and '-' .. found ~= ARGV[number]
 end
 if is_known then
-    redis.call('PEXPIRE', KEYS[1], ARGV[2])
-    return found
+    redis.call('SET', KEYS[1], id .. '+', 'PX', ARGV[2])
+    return id
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return false
 """
-"""Return the id that the key contains; if it contains none, or one of those from the third argument on, which are
-forgotten, set it to the first argument. The second one is the number of milliseconds until it expires. SET with NX and
-GET would need Redis 7, and could not forget in the same round trip."""
+"""Return the id that the key contains, and add a + to it, since more than one call now has it. If it contains none, or
+one of those from the third argument on, which are forgotten, set it to the first argument. The second one is the number
+of milliseconds until it expires. An id with a - in front is only forgotten without a +. SET with NX and GET would need
+Redis 7, and could not forget in the same round trip."""
 _SETTLE: Final = """
-if redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
+local found = redis.pcall('GET', KEYS[1])
+if found ~= ARGV[1] and (found ~= ARGV[1] .. '+' or ARGV[2] == '-') then return 0 end
+if ARGV[2] == '0' or ARGV[2] == '-' then return redis.call('DEL', KEYS[1]) end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 """
-"""Delete the key, or let it expire in as many milliseconds as the second argument, if its value is the first one."""
+"""If the id in the key is the first argument: delete the key if the second one is 0, or if it is - and no other call
+has the id; else let it expire in as many milliseconds."""
+_UNSENT: Final = "-"
 
 RESPONSE_TIMEOUT: Final = 1.0
 """Seconds for each response of Redis. Longer than that of the rate limit: a process that goes its own way for a while
@@ -126,7 +131,7 @@ class RedisMemory:
                     is_reused = found is not None or own is not None
                     return Claim(found or proposed, is_reused=is_reused, is_shared=True)
         claim = await self._own.claim(fingerprint, event_id)
-        self._have_forgotten(fingerprint, (claim.event_id,))  # it is in use again
+        self._have_forgotten(fingerprint, (claim.event_id, f"{_UNSENT}{claim.event_id}"))  # it is in use again
         self._unshared[fingerprint] = claim.event_id
         self._add_work(self._unshared)
         return claim
@@ -138,14 +143,14 @@ class RedisMemory:
         self._kept[fingerprint] = event_id
         self._add_work(self._kept)
 
-    def forget(self, fingerprint: bytes, event_id: str) -> None:
-        """Forget the id; if another one is remembered by now, keep that."""
+    def forget(self, fingerprint: bytes, event_id: str, *, was_sent: bool = True) -> None:
+        """Forget the id; if another one is remembered by now, or if another process may send it, keep that."""
         self._own.forget(fingerprint, event_id)
         if self._unshared.get(fingerprint) == event_id:
             del self._unshared[fingerprint]
         # Also if Redis did not confirm the claim: it may have carried it out.
         if len(event_ids := self._forgotten.setdefault(fingerprint, set())) < _MAX_IDS:
-            event_ids.add(event_id)
+            event_ids.add(event_id if was_sent else f"{_UNSENT}{event_id}")
         self._add_work(self._forgotten)
 
     async def run(self) -> None:
@@ -201,7 +206,8 @@ class RedisMemory:
             for fingerprint, event_id in kept:
                 pipeline.eval(_SETTLE, 1, self._key(fingerprint), event_id, str(self._kept_ms))
             for fingerprint, event_id in forgotten:
-                pipeline.eval(_SETTLE, 1, self._key(fingerprint), event_id, "0")
+                how = _UNSENT if event_id.startswith(_UNSENT) else "0"
+                pipeline.eval(_SETTLE, 1, self._key(fingerprint), event_id.removeprefix(_UNSENT), how)
             await pipeline.execute()
 
         try:

@@ -50,8 +50,8 @@ class ResendMemory:
         except BaseException:  # canceled, a bug, or a question to a person
             if claim.is_reused or call.record.progress.attempts:
                 self._memory.keep(fingerprint, claim.event_id)
-            else:  # nothing was sent
-                self._memory.forget(fingerprint, claim.event_id)
+            else:
+                self._memory.forget(fingerprint, claim.event_id, was_sent=False)
             raise
         self._forget_once_delivered(fingerprint, claim, call)
         return receipt
@@ -64,8 +64,8 @@ class ResendMemory:
             self._memory.keep(fingerprint, claim.event_id)
         elif isinstance(error, RequestFailedError):
             self._forget_once_delivered(fingerprint, claim, call)
-        else:  # refused: nothing was sent
-            self._memory.forget(fingerprint, claim.event_id)
+        else:  # refused
+            self._memory.forget(fingerprint, claim.event_id, was_sent=False)
 
     def _forget_once_delivered(self, fingerprint: bytes, claim: Claim, call: Call) -> None:
         def settle(delivered: bool) -> None:
