@@ -12,6 +12,12 @@ from typing import Final
 from fuzz.messages import Message
 
 _DIFFERENT_IN_EACH_RUN: Final = re.compile(r"\b(?:[0-9A-HJKMNP-TV-Z]{26}|now is \d+)\b")
+_JOINED: Final = ". This is the result of an identical call that was in flight"
+_OF_IDENTICAL_CALLS: Final = re.compile(
+    rf"(?:{re.escape(_JOINED)}|, which is that of an earlier identical call): one event (?:is|was) recorded for both\. "
+    r"To record [^.]*(?=\.)|, but an earlier identical call with the same event id, …, may have been"
+)
+"""What a message says in addition if the call was joined or repeats another, which depends on when each arrives."""
 _MAX_SHOWN_BYTES: Final = 2000
 _MAX_EXAMPLES: Final = 3
 _MAX_FINDINGS: Final = 500
@@ -40,6 +46,7 @@ class Findings:
         calls: the number of tool calls sent.
         others: the number of other messages sent.
         succeeded: the number of calls that succeeded.
+        joined: how many of them got the result of an identical call in flight, so that nothing was sent for them.
         payloads: the payload of each call by the number of its message, without what differs in each run.
         found: what must not happen, each kind with its examples.
     """
@@ -49,13 +56,16 @@ class Findings:
     calls: int = 0
     others: int = 0
     succeeded: int = 0
+    joined: int = 0
     payloads: dict[int, str] = field(default_factory=dict)
     found: dict[str, list[Example]] = field(default_factory=lambda: defaultdict(list))
 
     def add_payload(self, message: Message, payload: Mapping[str, object]) -> None:
         """Add the payload of a call."""
         self.succeeded += payload["success"] is True
-        self.payloads[message.number] = _DIFFERENT_IN_EACH_RUN.sub("…", json.dumps(payload, sort_keys=True))
+        self.joined += _JOINED in str(payload.get("message"))
+        text = _DIFFERENT_IN_EACH_RUN.sub("…", json.dumps(payload, sort_keys=True))
+        self.payloads[message.number] = _OF_IDENTICAL_CALLS.sub("", text)
 
     def compare(self, other: Findings) -> None:
         """Add every call that got another payload in `other`, which has sent the same messages another way."""

@@ -21,7 +21,7 @@ import pytest
 from anyio import to_thread
 
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.support.http_service import HEADERS, call, payload_in
+from tests.support.http_service import HEADERS, another_call, payload_in
 from tests.support.messages import INITIALIZE
 from tests.support.process import COMMAND, environment, exit_status, url_from_stderr
 from tests.support.waiting import wait_until
@@ -57,7 +57,7 @@ def unread(*arguments: str, env: Mapping[str, str], stderr: int = subprocess.PIP
 
 def requests(number: int) -> str:
     messages: list[Mapping[str, Any]] = [INITIALIZE]
-    messages += [call() | {"id": request_id} for request_id in range(1, number + 1)]
+    messages += [another_call() | {"id": request_id} for request_id in range(1, number + 1)]
     return "".join(json.dumps(message) + "\n" for message in messages)
 
 
@@ -88,7 +88,7 @@ async def post_calls(url: str, number: int = CALLS) -> None:
 
         async def post() -> None:
             for _ in range(number // 10):
-                assert payload_in(await http.post(url, json=call()))["success"]
+                assert payload_in(await http.post(url, json=another_call()))["success"]
 
         for _ in range(10):
             tasks.start_soon(post)
