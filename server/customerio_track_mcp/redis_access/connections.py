@@ -33,17 +33,18 @@ _TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 _CERTIFICATE_REQUIREMENTS: Final = ("none", "optional", "required")
 
 
-def redis_connections(url: str, timeout: float = RESPONSE_TIMEOUT) -> ConnectionPool:
+def redis_connections(url: str, timeout: float | None = None) -> ConnectionPool:
     """Return a pool of connections to the Redis at `url`. None of them is opened yet.
 
     Args:
         url: `redis://` or `rediss://`, with user, password, database and the options above if needed.
-        timeout: seconds to connect, and for each response.
+        timeout: seconds to connect, and for each response; None for `RESPONSE_TIMEOUT`.
 
     Raises:
         ValueError: the URL cannot be used. The message does not repeat any part of it, since it may contain a password.
     """
     _validate(url)
+    timeout = RESPONSE_TIMEOUT if timeout is None else timeout
     try:
         connections: ConnectionPool = ConnectionPool.from_url(
             url,
