@@ -59,7 +59,7 @@ def test_what_may_have_been_carried_out_is_unknown_whatever_ended_the_call(code:
         (CallContext(Outcome.CANCELED), "canceled"),
         (CallContext("declined"), "declined"),
         (CallContext("paused"), "refused"),
-        (CallContext("a code without a word"), "failed"),
+        (CallContext("an_unknown_code"), "failed"),
     ],
 )
 def test_word_of_an_outcome(context: CallContext, word: str) -> None:
