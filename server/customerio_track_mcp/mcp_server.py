@@ -22,7 +22,7 @@ from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 
 from customerio_track_mcp.confirmation_requests import ConfirmationRequests, input_required, reject_answer
-from customerio_track_mcp.control.asking import NO_ASKER, ConfirmationRequired
+from customerio_track_mcp.control.asking import NO_ASKER, Asker, ConfirmationRequired
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Call, Delivery
 from customerio_track_mcp.control.once.idempotency_keys import read_idempotency_key
 from customerio_track_mcp.control.policy import NotAllowedError, tool_not_allowed
@@ -114,9 +114,11 @@ def create_mcp_server(
             names = ", ".join(filter(require_caller().may_use, TOOLS)) or "none"
             message = f"Unknown tool: {shorten(params.name, _MAX_NAME_CHARACTERS)}; the tools are {names}"
             raise MCPError(code=types.INVALID_PARAMS, message=message)
-        if confirmations is None:
+        asker: Asker = NO_ASKER
+        if confirmations is not None:
+            asker = confirmations.asker_of(context, params)
+        else:
             reject_answer(context, params)
-        asker = confirmations.asker_of(context, params) if confirmations is not None else NO_ASKER
         call = Call(require_caller(), _record_of(context), delivery=delivery_of(context), asker=asker)
         return await _call(tool, handlers, call, received_arguments(context, params), on_call, params.meta)
 

@@ -11,6 +11,8 @@ from redis._parsers import _AsyncRESP2Parser
 from redis.asyncio import ConnectionPool, SSLConnection
 from redis.exceptions import InvalidResponse, RedisError
 
+KEY_PREFIX: Final = "customerio-track-mcp"
+"""What the names of all keys in Redis start with."""
 RESPONSE_TIMEOUT: Final = 0.25
 """Seconds for each response of Redis: a rate limit must not cost more than what it protects."""
 MAX_RESPONSE_BYTES: Final = 16_384

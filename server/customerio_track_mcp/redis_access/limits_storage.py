@@ -9,8 +9,7 @@ from limits.errors import ConfigurationError
 from redis.asyncio import ConnectionPool
 from redis.exceptions import InvalidResponse
 
-KEY_PREFIX = "customerio-track-mcp"
-"""What the names of all keys in Redis start with."""
+from customerio_track_mcp.redis_access.connections import KEY_PREFIX
 
 
 def limits_storage(url: str, connections: ConnectionPool) -> RedisStorage:

@@ -19,8 +19,7 @@ from ulid import ULID
 
 from customerio_track_mcp.control.once.memory import MAX_ENTRIES, Claim, ProcessMemory
 from customerio_track_mcp.redis_access.availability import Availability
-from customerio_track_mcp.redis_access.connections import redis_connections
-from customerio_track_mcp.redis_access.limits_storage import KEY_PREFIX
+from customerio_track_mcp.redis_access.connections import KEY_PREFIX, redis_connections
 from customerio_track_mcp.redis_access.reconnection import Reconnection
 
 logger = logging.getLogger("customerio_track_mcp.track")

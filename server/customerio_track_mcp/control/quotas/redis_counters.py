@@ -17,8 +17,7 @@ from redis.exceptions import InvalidResponse
 from customerio_track_mcp.control.quotas.base import MINUTES_COUNTED, SECONDS_PER_MINUTE, Permit, Shortage, Unit
 from customerio_track_mcp.control.quotas.local import LocalCounters
 from customerio_track_mcp.redis_access.availability import Availability
-from customerio_track_mcp.redis_access.connections import RESPONSE_TIMEOUT, redis_connections
-from customerio_track_mcp.redis_access.limits_storage import KEY_PREFIX
+from customerio_track_mcp.redis_access.connections import KEY_PREFIX, RESPONSE_TIMEOUT, redis_connections
 from customerio_track_mcp.redis_access.reconnection import Reconnection
 
 logger = logging.getLogger("customerio_track_mcp.calls")

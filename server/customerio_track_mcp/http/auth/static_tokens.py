@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import os
 import re
 import secrets
 import time
@@ -104,7 +105,8 @@ class StaticTokens:
             return
         before = self._entries
         try:
-            changed_at, signature = self._file.stat().st_ctime_ns, _signature(self._file)
+            stat = self._file.stat()
+            changed_at, signature = stat.st_ctime_ns, _signature(stat)
             settled = self._read_at - changed_at > _MIN_SETTLED_NS
             # A file that was read right after a write may have changed since without a trace in its timestamps.
             if settled and self._signature == signature:
@@ -127,7 +129,7 @@ class StaticTokens:
                 logger.error("tokens file: a line was left out", extra={"problem": problem})
 
     def _read(self, file: Path, *, is_changing: bool = False) -> None:
-        read_at, signature = time.time_ns(), _signature(file)
+        read_at, signature = time.time_ns(), _signature(file.stat())
         lines = [_COMMENT.sub("", line) for line in read_text_file(file).split("\n")]
         unfinished = lines.pop() if is_changing else ""
         entries = Entries(self._given)
@@ -137,8 +139,7 @@ class StaticTokens:
         self._entries, self._read_at, self._signature = entries, read_at, signature
 
 
-def _signature(file: Path) -> tuple[int, ...]:
-    stat = file.stat()
+def _signature(stat: os.stat_result) -> tuple[int, ...]:
     return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
