@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
+
+RecordCall = Callable[[Mapping[str, object]], None]
+"""Receives the fields of the sandbox's `ToolCall`, as JSON values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +22,15 @@ class Upstream:
         settings: credentials, retries, rate limit and logs.
         base_url: the Track API's base URL.
         note: what the model must know about it; a line of the server's instructions.
+        is_sandbox: whether it is a sandbox rather than Customer.io.
+        record_call: adds a tool call to the timeline of a sandbox in this process; None if there is none.
     """
 
     settings: Settings
     base_url: str
     note: str = ""
+    is_sandbox: bool = False
+    record_call: RecordCall | None = None
 
 
 def workspace_key(upstream: Upstream) -> str:

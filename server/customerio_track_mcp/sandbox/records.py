@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-Kind = Literal["person", "event", "segment", "dropped", "request"]
+Kind = Literal["person", "event", "segment", "dropped", "request", "call"]
 Record = TypeVar("Record", bound="DataclassInstance")
 
 
@@ -60,8 +60,18 @@ class LoggedRequest:
         path: path and query, encoded as received.
         body: the body; None if it was too long to keep.
         attempt: 1, or the number of this retry if the same request has just failed.
-        status: the status of the response; None if no response reached the client.
+        status: the status of the response; None if no response reached the client, or not yet.
         fault: the kind of the injected fault; None without one.
+        seconds: how long it took; None while it is in flight.
+        operation: `identify`, `track`, `add_to_segment` or `find_region`; None for any other path.
+        call: the id of the tool call that sent it, from its header; None for any other client.
+        headers: names and values, without credentials.
+        response: the body of the response; None if none was sent.
+        response_headers: names and values.
+        person: the cio_id of the person that it is about, if there is one.
+        event: the number of the event that it recorded or repeated.
+        is_repeat: whether the event had already been recorded by an earlier request with the same id and content.
+        drops: the numbers of what the real API would have dropped silently.
     """
 
     at: float
@@ -71,6 +81,45 @@ class LoggedRequest:
     attempt: int
     status: int | None
     fault: str | None
+    seconds: float | None = None
+    operation: str | None = None
+    call: str | None = None
+    headers: Sequence[tuple[str, str]] = ()
+    response: str | None = None
+    response_headers: Sequence[tuple[str, str]] = ()
+    person: str | None = None
+    event: int | None = None
+    is_repeat: bool = False
+    drops: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """One tool call of an MCP server, as that server reports it.
+
+    Attributes:
+        id: what the server's requests to the sandbox have in their header.
+        at: when it began, in UNIX seconds.
+        seconds: how long it took.
+        tool: the tool's name.
+        arguments: as the host sent them.
+        result: the payload of the result; None if there was none, for example because the call was canceled.
+        is_error: whether the result reports a failure.
+        outcome: the server's word for how it ended, such as `ok`, `invalid_arguments` or `joined`.
+        meta: the `_meta` of the result.
+        client: name and version of the MCP client; empty if it did not say.
+    """
+
+    id: str
+    at: float
+    seconds: float
+    tool: str
+    arguments: object
+    result: Mapping[str, object] | None
+    is_error: bool
+    outcome: str
+    meta: Mapping[str, object] | None = None
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True)
