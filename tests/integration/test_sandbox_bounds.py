@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from collections.abc import Iterator
@@ -56,13 +57,33 @@ def test_what_is_kept_is_bounded_by_its_memory(shape: str) -> None:
     assert growth["MiB"] < 120
 
 
+@pytest.mark.parametrize("arguments", [{"x": "é" * 500_000}, {"x": [[]] * 300_000}], ids=["long", "nested"])
+def test_tool_calls_are_bounded_by_their_memory(arguments: dict[str, object]) -> None:
+    call = {"id": "1", "at": 1, "seconds": 1, "tool": "send_event", "arguments": arguments, "result": None}
+    call |= {"is_error": False, "outcome": "ok"}
+    content = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode()
+    with sandbox_with_growth() as (http, growth):
+        for _ in range(60):
+            assert http.post("/_sandbox/calls", content=content).status_code == 200
+    assert growth["MiB"] < 150
+
+
+def test_requests_are_bounded_by_their_memory() -> None:
+    headers = {f"X{number}": "v" * 900 for number in range(20)}
+    with sandbox_with_growth() as (http, growth):
+        for _ in range(200):
+            body = b'{"plan": "pro"}'.ljust(250_000)
+            assert http.put("/api/v1/customers/1", content=body, headers=headers).status_code == 200
+    assert growth["MiB"] < 120
+
+
 def test_people_are_bounded_by_their_memory() -> None:
     attributes = {f"attribute{number}": "v" * 990 for number in range(300)}
     with sandbox_with_growth() as (http, growth):
         statuses = [http.put(f"/api/v1/customers/p{number}", json=attributes).status_code for number in range(320)]
         refused = http.put("/api/v1/customers/new", json={})
     assert (statuses[0], statuses[-1], refused.status_code) == (200, 400, 400)
-    assert "the sandbox is full" in refused.json()["meta"]["errors"][0]
+    assert "the workspace is full" in refused.json()["meta"]["errors"][0]
     assert growth["MiB"] < 220
 
 

@@ -6,10 +6,11 @@ import signal
 from pathlib import Path
 
 import httpx
+import pytest
 
 from customerio_track_mcp.sandbox import run_sandbox
 from tests.support.process import run, running, url_from_stderr
-from tests.support.sandbox_state import send_requests, state_of
+from tests.support.sandbox_state import AUTH, send_requests, state_of
 
 
 async def test_confirmed_requests_survive_a_kill(tmp_path: Path) -> None:
@@ -20,6 +21,23 @@ async def test_confirmed_requests_survive_a_kill(tmp_path: Path) -> None:
         process.wait()
     async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
         assert await state_of(http) == before
+
+
+async def test_request_in_flight_when_the_sandbox_is_killed_has_no_response_after_the_restart(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.db"
+    with running("sandbox", "--port", "0", "--data", str(file)) as process:
+        url = url_from_stderr(process, "sandbox Track API at")
+        async with httpx.AsyncClient(base_url=url, auth=AUTH, trust_env=False) as http:
+            await http.post("/_sandbox/faults", json={"kind": "delay", "seconds": 600})
+            with pytest.raises(httpx.ReadTimeout):
+                await http.post("/api/v1/customers/1/events", json={"name": "bought"}, timeout=0.2)
+            (entry,) = (await state_of(http))["request_log"]
+            assert (entry["status"], entry["seconds"]) == (None, None)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
+        (restored,) = (await state_of(http))["request_log"]
+    assert restored == entry | {"seconds": 0.0}
 
 
 def test_file_that_cannot_be_opened_is_reported_as_an_invalid_option(tmp_path: Path) -> None:

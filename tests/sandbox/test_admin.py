@@ -1,9 +1,8 @@
-"""The sandbox's own endpoints: the page and live changes."""
+"""The sandbox's own endpoints: identity, state and live changes."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
+from importlib.metadata import version
 
 import anyio
 import httpx
@@ -12,21 +11,12 @@ import pytest
 from customerio_track_mcp.sandbox import RunningSandbox
 from customerio_track_mcp.sandbox.bounds import MAX_SNAPSHOTS, MAX_WATCHERS
 from tests.support.raw_clients import received, silent_clients
+from tests.support.sandbox_changes import next_message
 from tests.support.sandbox_state import state_of
 from tests.support.waiting import wait_until
 
 CHANGES = b"GET /_sandbox/changes HTTP/1.1\r\nHost: localhost\r\n\r\n"
 LARGE_EVENT = {"name": "bought", "data": {"padding": "x" * 99_000}}
-
-
-async def next_message(lines: AsyncIterator[str]) -> tuple[str, dict[str, object]]:
-    name = ""
-    async for line in lines:
-        if line.startswith("event: "):
-            name = line.removeprefix("event: ")
-        if line.startswith("data: "):
-            return name, json.loads(line.removeprefix("data: "))
-    raise AssertionError("the stream ended")
 
 
 async def test_stream_sends_the_state_and_then_each_change(http: httpx.AsyncClient) -> None:
@@ -37,23 +27,22 @@ async def test_stream_sends_the_state_and_then_each_change(http: httpx.AsyncClie
         name, state = await next_message(lines)
         assert (name, state["people"], state["kept"], state["stored"]) == ("state", [], 10_000, False)
         await http.put("/api/v1/customers/1", json={"email": "ann@example.com"})
-        kinds = [(await next_message(lines))[1]["kind"] for _ in range(2)]
-        assert kinds == ["person", "request"]
+        person, request = [(await next_message(lines))[1] for _ in range(2)]
+        assert [change["kind"] for change in (person, request)] == ["person", "request"]
+        assert (request["key"], request["record"]["status"], request["oldest"]) == ("1", 200, 1)
         await http.post("/_sandbox/faults", json={"kind": "status", "status": 503})
-        assert await next_message(lines) == ("faults", {"faults_waiting": 1})
+        name, faults = await next_message(lines)
+        assert (name, faults["faults_waiting"], faults["faults"][0]["status"]) == ("faults", 1, 503)
         await http.post("/_sandbox/reset")
-        assert await next_message(lines) == ("faults", {"faults_waiting": 0})
+        assert await next_message(lines) == ("faults", {"faults_waiting": 0, "faults": []})
         name, state = await next_message(lines)
         assert (name, state["people"], state["faults_waiting"], state["requests"]) == ("state", [], 0, 0)
 
 
-@pytest.mark.parametrize("path", ["/", "/page.css", "/page.js"])
-async def test_page_loads_nothing_from_other_hosts(http: httpx.AsyncClient, path: str) -> None:
-    response = await http.get(path)
-    assert response.status_code == 200
-    assert "default-src 'none'" in response.headers["content-security-policy"]
-    assert "http://" not in response.text
-    assert "https://" not in response.text
+async def test_identity_names_the_sandbox_and_its_version(http: httpx.AsyncClient) -> None:
+    identity = (await http.get("/_sandbox")).json()
+    assert identity == {"name": "customerio-track-mcp sandbox", "version": version("customerio-track-mcp")}
+    assert (await state_of(http))["version"] == identity["version"]
 
 
 async def test_pages_over_the_maximum_get_503_until_one_is_closed(
@@ -84,7 +73,7 @@ async def test_page_that_does_not_read_is_disconnected_and_the_others_are_served
             assert (await next_message(lines))[0] == "state"
             for _ in range(150):  # 15 MB: more than the queue and the buffers of the connection
                 assert (await http.post("/api/v1/customers/1/events", json=LARGE_EVENT)).status_code == 200
-                while (await next_message(lines))[1]["kind"] != "request":
+                while (await next_message(lines))[1]["record"].get("status") != 200:
                     pass
         size = 0
         with anyio.fail_after(30):

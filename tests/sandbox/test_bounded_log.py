@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from customerio_track_mcp.sandbox.bounded_log import BoundedLog
 
 
@@ -15,3 +17,33 @@ def test_newest_items_within_both_limits_are_kept() -> None:
     assert list(log) == ["y" * 50]
     log.clear()
     assert (len(log), log.oldest, log.total) == (0, 1, 0)
+
+
+def test_replaced_item_keeps_its_number_and_its_place() -> None:
+    log: BoundedLog[str] = BoundedLog(max_items=3, max_bytes=10)
+    for text in ("a", "b", "c"):
+        log.add(text, len(text))
+    assert log.replace(2, "B" * 5, 5)
+    assert list(log.numbered()) == [(1, "a"), (2, "B" * 5), (3, "c")]
+    assert log.replace(2, "B" * 9, 9)
+    assert (list(log.numbered()), log.oldest) == ([(2, "B" * 9), (3, "c")], 2)
+    log.add("d", 1)
+    assert list(log.numbered()) == [(3, "c"), (4, "d")]
+
+
+def test_replacement_of_a_removed_item_is_ignored() -> None:
+    log: BoundedLog[str] = BoundedLog(max_items=2, max_bytes=10)
+    for text in ("a", "b", "c"):
+        log.add(text, 1)
+    assert not log.replace(1, "A", 1)
+    assert not log.replace(4, "D", 1)
+    assert not log.replace(2, "B" * 11, 11)  # it removes itself, as the oldest
+    assert list(log.numbered()) == [(3, "c")]
+
+
+def test_restored_numbers_must_increase() -> None:
+    log: BoundedLog[str] = BoundedLog()
+    log.add("a", 1, number=7)
+    with pytest.raises(ValueError, match="not greater"):
+        log.add("b", 1, number=7)
+    assert (log.add("c", 1), list(log)) == (8, ["a", "c"])

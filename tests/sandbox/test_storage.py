@@ -18,13 +18,29 @@ from customerio_track_mcp.sandbox.records import Change
 from customerio_track_mcp.sandbox.storage import Storage, reason_of
 from tests.support.sandbox_state import AUTH, send_requests, state_of
 
+PERSON: dict[str, object] = {"cio_id": "03000001", "id": "1", "email": None, "attributes": {}}
+EVENT = {"name": "bought", "type": "event", "person": "03000001", "timestamp": 1, "data": {}, "id": None}
+CALL = {
+    "id": "1",
+    "at": 1.0,
+    "seconds": 0.1,
+    "tool": "send_event",
+    "arguments": {},
+    "result": None,
+    "is_error": False,
+    "outcome": "ok",
+}
+REQUEST = {"at": 1.0, "method": "PUT", "path": "/", "body": None, "attempt": 1, "status": 200, "fault": None}
+
 
 async def test_restart_restores_the_state(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.db"
     async with run_sandbox(data=file) as sandbox:
+        sandbox.record_call(CALL)
         before = await send_requests(sandbox.url)
     async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url, auth=AUTH) as http:
         assert await state_of(http) == before
+        assert [call["number"] for call in before["calls"]] == [1]
         assert before["stored"] is True
         # Identifiers, numbers and event ids continue from the restored state.
         await http.put("/api/v1/customers/ANN@example.com", json={"seats": 3})
@@ -34,18 +50,21 @@ async def test_restart_restores_the_state(tmp_path: Path) -> None:
     assert [person["cio_id"] for person in after["people"]] == ["03000001", "03000002"]
     assert after["people"][0]["attributes"] == {"plan": "free", "seats": 3}
     assert len(after["events"]) == 1
-    assert [dropped["number"] for dropped in after["dropped"]] == [1, 2]
+    assert [dropped["number"] for dropped in after["dropped"]] == [1]
+    assert (after["request_log"][-1]["event"], after["request_log"][-1]["is_repeat"]) == (1, True)
     assert [entry["number"] for entry in after["request_log"]] == list(range(1, 8))
 
 
 async def test_reset_deletes_the_records_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "sandbox.db"
     async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url, auth=AUTH) as http:
+        sandbox.record_call(CALL)
         await send_requests(sandbox.url)
         await http.post("/_sandbox/reset")
     async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
         state = await state_of(http)
     assert (state["people"], state["events"], state["dropped"], state["requests"]) == ([], [], [], 0)
+    assert (state["request_log"], state["calls"]) == ([], [])
     assert [len(segment["members"]) for segment in state["segments"]] == [0, 0, 0]
 
 
@@ -74,10 +93,31 @@ def test_file_of_a_newer_version_is_rejected(tmp_path: Path) -> None:
     with Storage(file):
         pass
     newer = sqlite3.connect(file)
-    newer.execute("PRAGMA user_version = 2")
+    newer.execute("PRAGMA user_version = 3")
     newer.close()
     with pytest.raises(DataFileError):
         Storage(file)
+
+
+async def test_file_of_version_1_is_opened_and_upgraded(tmp_path: Path) -> None:
+    file = tmp_path / "sandbox.db"
+    with Storage(file) as storage:
+        storage.save(Change("person", "03000001", PERSON))
+        storage.save(Change("event", "1", EVENT | {"id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}))
+        storage.save(Change("request", "1", REQUEST))
+        storage.save(Change("request", "2", REQUEST | {"status": None, "fault": "reset"}))
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA user_version = 1")
+    async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url, auth=AUTH) as http:
+        event = {"name": "bought", "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
+        await http.post("/api/v1/customers/1/events", json=event)
+        state = await state_of(http)
+    old, reset, new = state["request_log"]
+    assert (old["status"], old["seconds"], old["headers"], old["event"]) == (200, None, [], None)
+    assert (reset["status"], reset["seconds"]) == (None, 0.0)
+    assert (new["status"], new["event"], new["is_repeat"]) == (200, 1, True)
+    with closing(sqlite3.connect(file)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (2,)
 
 
 async def test_invalid_record_is_reported(tmp_path: Path) -> None:
@@ -174,11 +214,6 @@ def test_mode_of_an_existing_file_is_kept_and_reported(
     assert caplog.text.count(f"(mode {mode:04o}): run chmod 600 on {file}") == warnings
 
 
-PERSON: dict[str, object] = {"cio_id": "03000001", "id": "1", "email": None, "attributes": {}}
-EVENT = {"name": "bought", "type": "event", "person": "03000001", "timestamp": 1, "data": {}, "id": None}
-REQUEST = {"at": 1.0, "method": "PUT", "path": "/", "body": None, "attempt": 1, "status": 200, "fault": None}
-
-
 @pytest.mark.parametrize(
     ("kind", "key", "number", "content"),
     [
@@ -213,6 +248,12 @@ REQUEST = {"at": 1.0, "method": "PUT", "path": "/", "body": None, "attempt": 1, 
         ("dropped", "1", 1, '{"operation": "track"}'),
         ("request", "1", 1, json.dumps(REQUEST | {"status": "ok"})),
         ("request", "1", 1, json.dumps(REQUEST | {"body": {}})),
+        ("request", "1", 1, json.dumps(REQUEST | {"headers": [["Host"]]})),
+        ("request", "1", 1, json.dumps(REQUEST | {"drops": "1"})),
+        ("request", "1", 1, json.dumps(REQUEST | {"letter": "a"})),
+        ("call", "1", 1, json.dumps(CALL | {"id": "\n"})),
+        ("call", "1", 1, json.dumps(CALL | {"result": []})),
+        ("call", "a", 1, json.dumps(CALL)),
         ("letter", "1", 0, "{}"),
     ],
 )

@@ -1,110 +1,89 @@
-"""The sandbox's own endpoints: the page, the state as JSON, live changes, fault injection, reset."""
+"""The sandbox's own endpoints: the state as JSON, live changes, tool calls, faults, the demo, reset."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from importlib.resources import files
+from importlib.metadata import version
 from itertools import chain
 from typing import Final
 
 from aiohttp import web
 from pydantic import TypeAdapter, ValidationError
 
-from customerio_track_mcp.sandbox.bodies import BodyError, BodyReader
+from customerio_track_mcp.sandbox.bodies import BodyError
 from customerio_track_mcp.sandbox.bounds import (
+    MAX_CALL_BYTES,
     MAX_FAULT_BODY_BYTES,
-    MAX_FAULTS,
     MAX_ITEMS,
     MAX_SNAPSHOTS,
     MAX_WATCHERS,
     SEND_SECONDS,
 )
-from customerio_track_mcp.sandbox.broadcast import Broadcaster, TooManySubscribersError
-from customerio_track_mcp.sandbox.faults import Fault, FaultQueue, TooManyFaultsError
+from customerio_track_mcp.sandbox.broadcast import TooManySubscribersError
+from customerio_track_mcp.sandbox.error_bodies import error_response, errors_response
+from customerio_track_mcp.sandbox.faults import Fault, TooManyFaultsError
 from customerio_track_mcp.sandbox.json_values import pieces_of
+from customerio_track_mcp.sandbox.parts import SandboxParts
 from customerio_track_mcp.sandbox.records import numbered_records
-from customerio_track_mcp.sandbox.state import WorkspaceState
-from customerio_track_mcp.sandbox.track_api import TrackApi
 
+_PACKAGE: Final = "customerio-track-mcp"
 _FAULT: Final[TypeAdapter[Fault]] = TypeAdapter(Fault)
+_FAULT_ID: Final = re.compile("[0-9]{1,15}")
 _PIECE_CHARACTERS: Final = 2**16
 """Text that is handed to the connection at once. aiohttp then waits until the client has received most of it."""
 _MAX_PROBLEMS: Final = 10
-_PAGE: Final = files("customerio_track_mcp.sandbox") / "page"
-_PAGE_FILES: Final = {
-    "/": ("index.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
-}
-_PAGE_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
 class Admin:
     """The endpoints by which a person or a test watches and controls the sandbox.
 
     Args:
-        workspace: the state to show.
-        track_api: the source of the request log.
-        faults: receives the faults to inject.
-        broadcaster: publishes changes.
-        bodies: reads the bodies.
+        parts: what they show and control.
         reset: deletes everything.
         is_stored: returns whether the state is kept in a file.
     """
 
-    def __init__(
-        self,
-        workspace: WorkspaceState,
-        track_api: TrackApi,
-        faults: FaultQueue,
-        broadcaster: Broadcaster,
-        bodies: BodyReader,
-        reset: Callable[[], None],
-        *,
-        is_stored: Callable[[], bool],
-    ) -> None:
-        self._workspace = workspace
-        self._track_api = track_api
-        self._faults = faults
-        self._broadcaster = broadcaster
-        self._bodies = bodies
+    def __init__(self, parts: SandboxParts, reset: Callable[[], None], *, is_stored: Callable[[], bool]) -> None:
+        self._parts = parts
         self._snapshots = asyncio.Semaphore(MAX_SNAPSHOTS)
         self._reset_sandbox = reset
         self._is_stored = is_stored
+        self._version = version(_PACKAGE)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the routes of the page and of `/_sandbox`."""
-        for path in _PAGE_FILES:
-            router.add_get(path, self._page)
+        """Add the routes of `/_sandbox`."""
+        router.add_get("/_sandbox", self._identity)
         router.add_get("/_sandbox/state", self._state)
         router.add_get("/_sandbox/changes", self._changes)
+        router.add_post("/_sandbox/calls", self._add_call)
+        router.add_get("/_sandbox/faults", self._faults)
         router.add_post("/_sandbox/faults", self._add_fault)
+        router.add_delete("/_sandbox/faults/{id}", self._remove_fault)
+        router.add_post("/_sandbox/demo", self._play_demo)
         router.add_post("/_sandbox/reset", self._reset)
 
     def state(self) -> dict[str, object]:
-        """Return the complete state as JSON values, with an iterator for each list."""
-        request_log = self._track_api.log
+        """Return the complete state as JSON values, with an iterator for each long list."""
+        request_log = self._parts.requests.log
         return {
+            "version": self._version,
             "requests": request_log.total,
-            "faults_waiting": len(self._faults),
+            **self._parts.faults.as_json(),
             "kept": MAX_ITEMS,
             "stored": self._is_stored(),
-            **self._workspace.as_json(),
+            "can_play_demo": self._parts.demo.can_play,
+            "is_playing_demo": self._parts.demo.is_playing,
+            **self._parts.workspace.as_json(),
             "request_log": numbered_records(request_log.numbered()),
+            "calls": numbered_records(self._parts.calls.log.numbered()),
         }
 
-    async def _page(self, request: web.Request) -> web.Response:
-        name, content_type = _PAGE_FILES[request.path]
-        text = (_PAGE / name).read_text(encoding="utf-8")
-        return web.Response(text=text, content_type=content_type, headers=_PAGE_HEADERS)
+    async def _identity(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response({"name": f"{_PACKAGE} sandbox", "version": self._version})
 
     async def _state(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
@@ -117,7 +96,7 @@ class Admin:
         """Send the state and then each change, as server-sent events."""
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
         try:
-            subscription = self._broadcaster.subscribe(
+            subscription = self._parts.broadcaster.subscribe(
                 on_overflow=lambda: _abort(request), is_connected=lambda: request.transport is not None
             )
             # A browser tab that was closed is not an error.
@@ -129,8 +108,7 @@ class Admin:
                 async for name, data in messages:
                     await _write(response, (f"event: {name}\ndata: ", data, "\n\n"))
         except TooManySubscribersError:
-            refusal = {"meta": {"error": f"{MAX_WATCHERS} pages are open, the maximum; close one, then reload"}}
-            refused = web.json_response(refusal, status=503)
+            refused = error_response(f"{MAX_WATCHERS} pages are open, the maximum; close one, then reload", 503)
             refused.force_close()  # it would otherwise occupy one of the connections
             return refused
         return response
@@ -146,25 +124,52 @@ class Admin:
             _abort(request)
             raise ConnectionAbortedError from None
 
+    async def _add_call(self, request: web.Request) -> web.Response:
+        try:
+            self._parts.calls.add_json(await self._parts.bodies.read(request, MAX_CALL_BYTES))
+        except BodyError as error:
+            return errors_response(str(error), status=error.status)
+        except ValueError as error:
+            return errors_response(str(error))
+        return web.json_response({})
+
+    async def _faults(self, request: web.Request) -> web.Response:
+        del request
+        return web.json_response(self._parts.faults.as_json())
+
     async def _add_fault(self, request: web.Request) -> web.Response:
         try:
-            fault = _FAULT.validate_json(await self._bodies.read(request, MAX_FAULT_BODY_BYTES))
-            self._faults.add(fault)
+            fault = _FAULT.validate_json(await self._parts.bodies.read(request, MAX_FAULT_BODY_BYTES))
+            fault_id = self._parts.faults.add(fault)
         except BodyError as error:
-            return web.json_response({"meta": {"errors": [str(error)]}}, status=error.status)
+            return errors_response(str(error), status=error.status)
         except ValidationError as error:
-            problems = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:_MAX_PROBLEMS]]
-            return web.json_response({"meta": {"errors": problems}}, status=400)
-        except TooManyFaultsError:
-            problem = f"count: faults may wait for at most {MAX_FAULTS} requests; reset, or send some of those requests"
-            return web.json_response({"meta": {"errors": [problem]}}, status=400)
-        return web.json_response({"faults_waiting": len(self._faults)})
+            problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:_MAX_PROBLEMS])
+            return errors_response(*problems)
+        except TooManyFaultsError as error:
+            return errors_response(str(error))
+        return web.json_response({"id": fault_id, "faults_waiting": len(self._parts.faults)})
+
+    async def _remove_fault(self, request: web.Request) -> web.Response:
+        fault_id = request.match_info["id"]
+        if not _FAULT_ID.fullmatch(fault_id) or not self._parts.faults.remove(int(fault_id)):
+            return error_response("no fault with this id is waiting; it may have been used or removed", 404)
+        return web.json_response(self._parts.faults.as_json())
+
+    async def _play_demo(self, request: web.Request) -> web.Response:
+        del request
+        if not self._parts.demo.can_play:
+            return error_response("this sandbox cannot play the demo's data", 404)
+        if self._parts.demo.is_playing:
+            return error_response("the demo's data is playing already", 409)
+        self._parts.demo.start()
+        return web.json_response({}, status=202)
 
     async def _reset(self, request: web.Request) -> web.Response:
         del request
         self._reset_sandbox()
         state = {name: list(value) if isinstance(value, Iterator) else value for name, value in self.state().items()}
-        self._broadcaster.publish("state", state)
+        self._parts.broadcaster.publish("state", state)
         return web.json_response({})
 
 

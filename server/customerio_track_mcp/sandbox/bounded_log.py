@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
@@ -22,12 +22,13 @@ class BoundedLog(Generic[Item]):
     def __init__(self, max_items: int = MAX_ITEMS, max_bytes: int = MAX_BYTES) -> None:
         self._max_items = max_items
         self._max_bytes = max_bytes
-        self._items: deque[tuple[int, int, Item]] = deque()
+        # A dict would look for its first item behind the place of every removed one.
+        self._items: OrderedDict[int, tuple[int, Item]] = OrderedDict()
         self._bytes = 0
         self._last_number = 0
 
     def __iter__(self) -> Iterator[Item]:
-        return (item for _, _, item in self._items)
+        return (item for _, item in self._items.values())
 
     def __len__(self) -> int:
         return len(self._items)
@@ -40,11 +41,11 @@ class BoundedLog(Generic[Item]):
     @property
     def oldest(self) -> int:
         """The number of the oldest item; `total + 1` if the log is empty."""
-        return self._items[0][0] if self._items else self._last_number + 1
+        return next(iter(self._items), self._last_number + 1)
 
     def numbered(self) -> Iterator[tuple[int, Item]]:
-        """Return the items with their numbers, oldest first. Later additions do not change what is yielded."""
-        return ((number, item) for number, _, item in list(self._items))
+        """Return the items with their numbers, oldest first. Later changes do not change what is yielded."""
+        return ((number, item) for number, (_, item) in list(self._items.items()))
 
     def add(self, item: Item, size: int, number: int | None = None) -> int:
         """Add an item, and remove the oldest ones beyond the maximum.
@@ -56,15 +57,38 @@ class BoundedLog(Generic[Item]):
 
         Returns:
             The item's number.
+
+        Raises:
+            ValueError: `number` is not greater than that of every earlier item.
         """
-        self._last_number = self._last_number + 1 if number is None else max(number, self._last_number)
-        self._items.append((self._last_number, size, item))
+        if number is None:
+            number = self._last_number + 1
+        elif number <= self._last_number:
+            raise ValueError("the number is not greater than the one before it")
+        self._last_number = number
+        self._items[number] = (size, item)
         self._bytes += size
-        while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
-            self._bytes -= self._items.popleft()[1]
-        return self._last_number
+        self._remove_oldest()
+        return number
+
+    def replace(self, number: int, item: Item, size: int) -> bool:
+        """Replace the item with this number, which keeps its place.
+
+        Returns:
+            Whether the log contains the item; False if its number was removed already.
+        """
+        if number not in self._items:
+            return False
+        self._bytes += size - self._items[number][0]
+        self._items[number] = (size, item)
+        self._remove_oldest()
+        return number in self._items
 
     def clear(self) -> None:
         """Remove every item, and number from 1 again."""
         self._items.clear()
         self._bytes = self._last_number = 0
+
+    def _remove_oldest(self) -> None:
+        while len(self._items) > self._max_items or (self._bytes > self._max_bytes and len(self._items) > 1):
+            self._bytes -= self._items.popitem(last=False)[1][0]

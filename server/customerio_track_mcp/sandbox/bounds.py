@@ -24,6 +24,8 @@ LINGER_SECONDS: Final = 1
 """Time for the rest of a body that is not read, before the connection is closed."""
 SEND_SECONDS: Final = 60
 """Time for a client to receive the complete state, and for any client to receive something."""
+DEMO_STOP_SECONDS: Final = 5
+"""Time for the demo to end when the sandbox stops."""
 
 MAX_BODY_BYTES: Final = 2 * 2**20
 """A valid request has at most 300 attributes of 1150 bytes, which escapes in JSON can make three times as long."""
@@ -33,13 +35,24 @@ MAX_LARGE_BODIES: Final = 8
 READ_BUFFER_BYTES: Final = 16 * 2**10
 """What a connection buffers of a body that waits. asyncio reads up to 256 KiB more."""
 MAX_FAULT_BODY_BYTES: Final = 16 * 2**10
+MAX_CALL_BYTES: Final = 2**20
+"""The JSON of a tool call that a server reports."""
 MAX_LOGGED_BODY_CHARACTERS: Final = 2**18
+"""The body of a request or a response in the request log. A longer one is not kept."""
+MAX_LOGGED_HEADERS: Final = 64
+"""Headers of a request in the request log. Further ones are not kept."""
+MAX_LOGGED_HEADER_CHARACTERS: Final = 1000
+"""A header's name, and its value, in the request log. The rest is not kept."""
+MAX_CALL_ID_CHARACTERS: Final = 100
+"""The id of a tool call. A request whose header has a longer one is logged without it."""
 
 MAX_FAULTS: Final = 10_000
 """Requests for which a fault waits."""
+MAX_QUEUED_FAULTS: Final = 100
+"""Faults in the queue, each for one or more requests. A page gets all of them whenever one is used."""
 MAX_ITEMS: Final = 10_000
 MAX_BYTES: Final = 32 * 2**20
-"""Memory for each of events, dropped data and requests. The oldest are removed first, as above `MAX_ITEMS`."""
+"""Memory for each of events, dropped data, requests and calls. The oldest are removed first, as above `MAX_ITEMS`."""
 MAX_PEOPLE: Final = 50_000
 MAX_PEOPLE_BYTES: Final = 96 * 2**20
 """Memory for all people. They are not removed: segments and later requests refer to them. A further one is refused."""

@@ -68,9 +68,14 @@ class Broadcaster:
         self._max_subscribers = max_subscribers
         self._subscribers: set[Subscriber] = set()
 
+    @property
+    def has_subscribers(self) -> bool:
+        """Whether anybody receives what is published now."""
+        return bool(self._subscribers)
+
     def publish(self, name: str, data: Mapping[str, object]) -> None:
         """Queue a message for every subscriber."""
-        if not self._subscribers:
+        if not self.has_subscribers:
             return
         message = (name, json.dumps(data))
         for subscriber in list(self._subscribers):

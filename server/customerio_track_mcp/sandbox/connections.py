@@ -17,7 +17,7 @@ logger = logging.getLogger("customerio_track_mcp.sandbox")
 _BACKLOG: Final = 32
 """asyncio accepts this many connections before it asks for a protocol for any of them."""
 _SECONDS_BETWEEN_LINES: Final = 10
-_REASON: Final = b"The sandbox has its maximum number of connections; close some, then try again.\n"
+_REASON: Final = b"The maximum number of connections is open; close some, then try again.\n"
 _REFUSAL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
     b"Content-Length: %d\r\n\r\n%b" % (len(_REASON), _REASON)

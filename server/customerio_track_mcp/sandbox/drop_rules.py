@@ -1,12 +1,12 @@
-"""When the real API returns 200 and drops data: limits, duplicates, values of another type.
+"""When the real API returns 200 and drops data: limits, values of another type.
 
-Conflicts between identifiers of people are in `people`. The vendor's limits are repeated here on purpose: the sandbox
-checks the client, so it must not share the client's copy.
+Conflicts between identifiers of people are in `people`, those between ids of events in `event_ids`. The vendor's limits
+are repeated here on purpose: the sandbox checks the client, so it must not share the client's copy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from customerio_track_mcp.sandbox.json_values import compact
@@ -44,12 +44,6 @@ def check_event(identifier: str, name: str, data: Mapping[str, object]) -> None:
     _require_max_bytes(identifier, _MAX_IDENTIFIER_BYTES, "the identifier")
     _require_max_bytes(name, _MAX_EVENT_NAME_BYTES, "the event name")
     _require_max(json_bytes(data), _MAX_EVENT_DATA_BYTES, "the event data")
-
-
-def check_duplicate(event_id: object, received: Container[str]) -> None:
-    """Raise `DroppedError` if an event with this id was already received."""
-    if isinstance(event_id, str) and event_id in received:
-        raise DroppedError(f"duplicate of event {event_id}, which was already received")
 
 
 def check_member_type(member_id: object, id_type: str) -> str:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from customerio_track_mcp.sandbox.bounds import MAX_FAULTS
+from customerio_track_mcp.sandbox.bounds import MAX_FAULTS, MAX_QUEUED_FAULTS
+
+Operation = Literal["identify", "track", "add_to_segment", "find_region"]
 
 _HEADER: Final = r"^[ -~]*$"
 """Printable ASCII: what a header may contain without being encoded."""
+_WRITING: Final[frozenset[Operation]] = frozenset({"identify", "track", "add_to_segment"})
 
 
 class _Fault(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     count: int = Field(default=1, ge=1, le=1000, description="How many requests get the fault.")
+    operation: Operation | None = Field(
+        default=None, description="Whose requests get it. Without one: those of every operation that writes."
+    )
 
 
 class StatusFault(_Fault):
@@ -62,43 +67,73 @@ Fault = Annotated[
 
 
 class TooManyFaultsError(Exception):
-    """Faults wait for as many requests as they may."""
+    """The queue is full. The text says what to do."""
 
 
 class FaultQueue:
-    """The faults of the next requests, first in, first out.
+    """The faults of the next requests. A request gets the oldest one that its operation may get.
 
     Attributes:
-        on_change: called when a fault was added or removed.
+        on_change: called when a fault was added, used or removed.
     """
 
     def __init__(self) -> None:
         self.on_change: Callable[[], None] = lambda: None
-        self._waiting: deque[Fault] = deque()
+        self._waiting: dict[int, Fault] = {}
+        self._last_id = 0
 
-    def add(self, fault: Fault) -> None:
-        """Add a fault for `fault.count` requests.
+    def add(self, fault: Fault) -> int:
+        """Add a fault for `fault.count` requests, and return its id.
 
         Raises:
-            TooManyFaultsError: faults would wait for more than `MAX_FAULTS` requests. None was added.
+            TooManyFaultsError: `MAX_QUEUED_FAULTS` faults wait already, or they would wait for more than `MAX_FAULTS`
+                requests. It was not added.
         """
-        if len(self._waiting) + fault.count > MAX_FAULTS:
-            raise TooManyFaultsError
-        self._waiting.extend([fault] * fault.count)
+        if len(self) + fault.count > MAX_FAULTS:
+            raise TooManyFaultsError(
+                f"count: faults may wait for at most {MAX_FAULTS} requests; remove some, reset, or send some requests"
+            )
+        if len(self._waiting) >= MAX_QUEUED_FAULTS:
+            raise TooManyFaultsError(
+                f"at most {MAX_QUEUED_FAULTS} faults may wait; pass count to give one of them to several requests"
+            )
+        self._last_id += 1
+        self._waiting[self._last_id] = fault
         self.on_change()
+        return self._last_id
 
-    def pop(self) -> Fault | None:
-        """Remove and return the fault of the current request; None if the queue is empty."""
-        if not self._waiting:
-            return None
-        fault = self._waiting.popleft()
+    def pop(self, operation: str | None) -> Fault | None:
+        """Use and return the fault of the current request; None if there is none for its operation."""
+        for fault_id, fault in self._waiting.items():
+            if operation in ({fault.operation} if fault.operation else _WRITING):
+                self._use(fault_id, fault)
+                return fault
+        return None
+
+    def remove(self, fault_id: int) -> bool:
+        """Remove a fault from the queue; return False if there is not one with this id."""
+        if self._waiting.pop(fault_id, None) is None:
+            return False
         self.on_change()
-        return fault
+        return True
 
     def clear(self) -> None:
-        """Remove every fault."""
+        """Remove every fault. Ids are not used again."""
         self._waiting.clear()
         self.on_change()
 
+    def as_json(self) -> dict[str, object]:
+        """Return for how many requests faults wait, and the faults, oldest first."""
+        faults = [{"id": fault_id} | fault.model_dump() for fault_id, fault in self._waiting.items()]
+        return {"faults_waiting": len(self), "faults": faults}
+
+    def _use(self, fault_id: int, fault: Fault) -> None:
+        if fault.count > 1:
+            self._waiting[fault_id] = fault.model_copy(update={"count": fault.count - 1})
+        else:
+            del self._waiting[fault_id]
+        self.on_change()
+
     def __len__(self) -> int:
-        return len(self._waiting)
+        """Return the number of requests for which a fault waits."""
+        return sum(fault.count for fault in self._waiting.values())

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Final
 
+# json.dumps would create an encoder for each value.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_CANONICAL: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _ELEMENT_BYTES = 64
 """Memory of an element of an object or an array, in addition to its text."""
 _WRAPPERS = 50
@@ -33,7 +37,12 @@ def parse_object(text: str | bytes) -> dict[str, object]:
 
 def compact(value: object) -> str:
     """Return `value` as JSON without spaces."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _COMPACT.encode(value)
+
+
+def canonical(value: object) -> str:
+    """Return the same text for values that are equal as JSON: names in order, and no spaces."""
+    return _CANONICAL.encode(value)
 
 
 def memory_of(value: object) -> int:

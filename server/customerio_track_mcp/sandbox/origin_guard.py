@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from ipaddress import ip_address
+from typing import Final
 
 from aiohttp import web
 
 from customerio_track_mcp.sandbox.track_api import Handler
+
+# Neither repeats what the client sent. The second avoids the word of the API key, which clients redact.
+_CROSS_SITE: Final = "requests from other sites are rejected"
+_OTHER_HOSTNAME: Final = "the hostname in Host is not accepted; to accept it, start with --allow-host NAME"
 
 
 class CrossSiteGuard:
@@ -18,15 +24,18 @@ class CrossSiteGuard:
 
     Args:
         host: the address or hostname that the sandbox was started with.
+        allowed_hosts: further hostnames that clients reach it by, as in a network of containers; with any port.
     """
 
-    def __init__(self, host: str) -> None:
-        self._own_hostnames = {"localhost", host.lower()}
+    def __init__(self, host: str, allowed_hosts: Collection[str] = ()) -> None:
+        self._own_hostnames = {"localhost", host.lower(), *(name.lower() for name in allowed_hosts)}
 
     async def handle(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Pass an accepted request to `handler`; respond 403 to any other."""
-        if self._is_cross_site(request) or not self._is_own_hostname(request.host):
-            return web.json_response({"meta": {"error": "requests from other sites are rejected"}}, status=403)
+        if self._is_cross_site(request):
+            return _forbidden(_CROSS_SITE)
+        if not self._is_own_hostname(request.host):
+            return _forbidden(_OTHER_HOSTNAME)
         return await handler(request)
 
     @staticmethod
@@ -49,3 +58,7 @@ class CrossSiteGuard:
         except ValueError:
             return False
         return True
+
+
+def _forbidden(reason: str) -> web.Response:
+    return web.json_response({"meta": {"error": reason}}, status=403)

@@ -27,7 +27,7 @@ _PERSON_BYTES: Final = 500
 
 
 class FullError(Exception):
-    """The sandbox keeps as many people as it may. The text says what to do."""
+    """The workspace has as many people as it may. The text says what to do."""
 
 
 @dataclass(slots=True)
@@ -74,11 +74,11 @@ class People:
         """Add a person read from storage.
 
         Raises:
-            ValueError: the cio_id is not one of the sandbox, or an identifier belongs to another person.
+            ValueError: the cio_id is not one that this workspace assigns, or an identifier belongs to another person.
             FullError: there are as many people as there may be.
         """
         if not _STORED_CIO_ID.fullmatch(person.cio_id):
-            raise ValueError("the cio_id is not one of the sandbox")
+            raise ValueError("the cio_id is not one that this workspace assigns")
         if person.cio_id in self._by_cio_id or self.find("id", person.id) or self.find("email", person.email):
             raise ValueError("an identifier belongs to another person")
         self._require_room(is_new=True)
@@ -131,8 +131,8 @@ class People:
     def _require_room(self, *, is_new: bool) -> None:
         if self._bytes >= self._max_bytes or (is_new and len(self._by_cio_id) >= self._max_people):
             raise FullError(
-                f"the sandbox is full: it keeps at most {self._max_people} people, and {self._max_bytes >> 20} MiB of "
-                "them; delete them with POST /_sandbox/reset"
+                f"the workspace is full: it keeps at most {self._max_people} people, and {self._max_bytes >> 20} MiB "
+                "of them; reset it on its page"
             )
 
     def _measure(self, person: Person) -> None:

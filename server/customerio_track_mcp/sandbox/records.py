@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -94,6 +94,16 @@ class LoggedRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What an operation did, for the log; see the fields of `LoggedRequest`."""
+
+    person: str | None = None
+    event: int | None = None
+    is_repeat: bool = False
+    drops: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ToolCall:
     """One tool call of an MCP server, as that server reports it.
 
@@ -131,12 +141,12 @@ class Change:
     record: Mapping[str, object]
 
 
-def record_of(instance: DataclassInstance) -> dict[str, object]:
+def record_of(instance: DataclassInstance) -> dict[str, Any]:
     """Return the fields of a dataclass by name.
 
     Unlike `dataclasses.asdict`, this does not copy the values, which contain client data of any depth.
     """
-    return {entry.name: getattr(instance, entry.name) for entry in fields(instance)}
+    return {name: getattr(instance, name) for name in _field_names(type(instance))}
 
 
 def numbered_records(numbered: Iterator[tuple[int, DataclassInstance]]) -> Iterator[dict[str, object]]:
@@ -150,14 +160,20 @@ def instance_of(kind: type[Record], record: Mapping[str, object]) -> Record:
     Raises:
         ValueError: a field is missing, unknown or of another type. The message does not quote values.
     """
-    if unknown := record.keys() - {entry.name for entry in fields(kind)}:
-        raise ValueError(f"{len(unknown)} unknown fields")
+    names = _field_names(kind)
+    if unknown := record.keys() - set(names):
+        raise ValueError(f"{len(unknown)} unknown fields; the fields are {', '.join(names)}")
     try:
         instance: Record = _adapter(kind).validate_python(record)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
         raise ValueError(f"{'.'.join(str(part)[:40] for part in problem['loc'])}: {problem['msg']}") from None
     return instance
+
+
+@cache
+def _field_names(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(entry.name for entry in fields(kind))
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +16,16 @@ from aiohttp import web
 from customerio_track_mcp.sandbox.admin import Admin
 from customerio_track_mcp.sandbox.bodies import BodyReader
 from customerio_track_mcp.sandbox.bounds import IDLE_SECONDS, LINGER_SECONDS, READ_BUFFER_BYTES
-from customerio_track_mcp.sandbox.broadcast import Broadcaster
+from customerio_track_mcp.sandbox.calls import CallLog
 from customerio_track_mcp.sandbox.connections import listen
-from customerio_track_mcp.sandbox.faults import FaultQueue
+from customerio_track_mcp.sandbox.demo_player import DemoPlayer, PlayDemo
+from customerio_track_mcp.sandbox.error_bodies import internal_error_response
 from customerio_track_mcp.sandbox.origin_guard import CrossSiteGuard
+from customerio_track_mcp.sandbox.page_files import PageFiles
+from customerio_track_mcp.sandbox.parts import SandboxParts
 from customerio_track_mcp.sandbox.people import FullError
-from customerio_track_mcp.sandbox.records import Change, record_of
+from customerio_track_mcp.sandbox.records import Change, Kind, record_of
+from customerio_track_mcp.sandbox.request_log import RequestLog
 from customerio_track_mcp.sandbox.state import WorkspaceState
 from customerio_track_mcp.sandbox.storage import Storage, reason_of
 from customerio_track_mcp.sandbox.track_api import Handler, TrackApi
@@ -36,10 +40,23 @@ class RunningSandbox:
     Attributes:
         url: its base URL. It is the base URL of the Track API, and the address of the page.
         workspace: its state.
+        calls: the tool calls of its timeline.
     """
 
     url: str
     workspace: WorkspaceState
+    calls: CallLog
+
+    def record_call(self, fields: Mapping[str, object]) -> None:
+        """Add a tool call to the timeline, as `POST /_sandbox/calls` does. Call this in the sandbox's event loop.
+
+        Args:
+            fields: those of `ToolCall`, as JSON values.
+
+        Raises:
+            ValueError: a field is missing, unknown or of another type, or the call is too large.
+        """
+        self.calls.add(fields)
 
 
 @asynccontextmanager
@@ -50,6 +67,8 @@ async def run_sandbox(
     region: str = "us",
     data: Path | None = None,
     ssl_context: SSLContext | None = None,
+    play_demo: PlayDemo | None = None,
+    allowed_hosts: Collection[str] = (),
 ) -> AsyncIterator[RunningSandbox]:
     """Run a sandbox until the block ends.
 
@@ -59,6 +78,8 @@ async def run_sandbox(
         region: the workspace's region, `us` or `eu`.
         data: the file to keep the state in; None keeps it in memory only.
         ssl_context: the TLS configuration; None serves plain HTTP.
+        play_demo: loads the demo's data when the page asks for it; None if it cannot.
+        allowed_hosts: further hostnames that `Host` may contain.
 
     Raises:
         OSError: the address cannot be listened on.
@@ -66,22 +87,22 @@ async def run_sandbox(
     """
     async with AsyncExitStack() as stack:
         storage = stack.enter_context(Storage(data)) if data else None
-        workspace, faults, broadcaster, bodies = WorkspaceState(), FaultQueue(), Broadcaster(), BodyReader()
-        track_api = TrackApi(workspace, faults, bodies, region)
-        recorder = _Recorder(workspace, track_api, storage, broadcaster)
+        parts = SandboxParts(DemoPlayer(play_demo), BodyReader())
+        recorder = _Recorder(parts, storage)
         recorder.restore()
-        workspace.on_change = recorder.record
-        faults.on_change = lambda: broadcaster.publish("faults", {"faults_waiting": len(faults)})
+        parts.workspace.on_change = parts.requests.on_change = parts.calls.on_change = recorder.record
+        _publish_activity(parts)
 
         def reset() -> None:
-            workspace.clear()
-            track_api.clear()
-            faults.clear()
+            parts.clear()
             recorder.clear()
 
-        admin = Admin(workspace, track_api, faults, broadcaster, bodies, reset, is_stored=lambda: recorder.is_stored)
         runner = web.AppRunner(
-            _application(track_api, admin, CrossSiteGuard(host)),
+            _application(
+                CrossSiteGuard(host, allowed_hosts),
+                TrackApi(parts.workspace, parts.requests, parts.faults, parts.bodies, region),
+                Admin(parts, reset, is_stored=lambda: recorder.is_stored),
+            ),
             access_log=None,
             handle_signals=False,
             shutdown_timeout=0.5,
@@ -93,12 +114,24 @@ async def run_sandbox(
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        stack.callback(broadcaster.close)
+        stack.callback(parts.broadcaster.close)
         listener = await listen(cast(web.Server, runner.server), host, port, ssl_context)
         stack.callback(listener.close)
         bound_host, bound_port = listener.sockets[0].getsockname()[:2]
         url_host = f"[{bound_host}]" if ":" in bound_host else bound_host
-        yield RunningSandbox(f"{'https' if ssl_context else 'http'}://{url_host}:{bound_port}", workspace)
+        parts.demo.url = f"{'https' if ssl_context else 'http'}://{url_host}:{bound_port}"
+        stack.push_async_callback(parts.demo.stop)
+        yield RunningSandbox(parts.demo.url, parts.workspace, parts.calls)
+
+
+def _publish_activity(parts: SandboxParts) -> None:
+    """Publish changes of what is not recorded: the faults that wait, and whether the demo's data is playing."""
+
+    def publish_demo(problem: str | None) -> None:
+        parts.broadcaster.publish("demo", {"is_playing_demo": parts.demo.is_playing, "problem": problem})
+
+    parts.faults.on_change = lambda: parts.broadcaster.publish("faults", parts.faults.as_json())
+    parts.demo.on_change = publish_demo
 
 
 class _ServerLog(logging.LoggerAdapter[logging.Logger]):
@@ -113,13 +146,9 @@ class _ServerLog(logging.LoggerAdapter[logging.Logger]):
 class _Recorder:
     """Saves each change in the data file, if there is one, and publishes it."""
 
-    def __init__(
-        self, workspace: WorkspaceState, track_api: TrackApi, storage: Storage | None, broadcaster: Broadcaster
-    ) -> None:
-        self._workspace = workspace
-        self._track_api = track_api
+    def __init__(self, parts: SandboxParts, storage: Storage | None) -> None:
+        self._parts = parts
         self._storage = storage
-        self._broadcaster = broadcaster
 
     @property
     def is_stored(self) -> bool:
@@ -135,24 +164,38 @@ class _Recorder:
             return
         for change in self._storage.load():
             try:
-                if change.kind == "request":
-                    self._track_api.restore(change)
-                else:
-                    self._workspace.restore(change)
+                self._owner(change.kind).restore(change)
             except (ValueError, FullError) as error:
                 raise self._storage.invalid(change.kind, change.key, str(error)) from None
 
     def record(self, change: Change) -> None:
-        oldest = {
-            "event": self._workspace.events.oldest,
-            "dropped": self._workspace.dropped.oldest,
-            "request": self._track_api.log.oldest,
-        }.get(change.kind)
+        if self._storage is None and not self._parts.broadcaster.has_subscribers:
+            return
+        oldest = self._oldest(change.kind)
         self._store(change, oldest)
-        self._broadcaster.publish("change", record_of(change) | {"oldest": oldest})
+        self._parts.broadcaster.publish("change", record_of(change) | {"oldest": oldest})
 
     def clear(self) -> None:
         self._write(Storage.clear)
+
+    def _owner(self, kind: Kind) -> WorkspaceState | RequestLog | CallLog:
+        if kind == "request":
+            return self._parts.requests
+        return self._parts.calls if kind == "call" else self._parts.workspace
+
+    def _oldest(self, kind: Kind) -> int | None:
+        """Return the number of the oldest record of a kind; None if records of this kind are not numbered."""
+        match kind:
+            case "event":
+                return self._parts.workspace.events.oldest
+            case "dropped":
+                return self._parts.workspace.dropped.oldest
+            case "request":
+                return self._parts.requests.log.oldest
+            case "call":
+                return self._parts.calls.log.oldest
+            case _:
+                return None
 
     def _store(self, change: Change, oldest: int | None) -> None:
         def save(storage: Storage) -> None:
@@ -171,10 +214,10 @@ class _Recorder:
             reason = f"{self._storage.path}: {reason_of(error)}"
             logger.warning("the sandbox's file can't be written (%s): from now on its state is in memory alone", reason)
             self._storage = None
-            self._broadcaster.close()  # the pages reconnect, and show that the state is not kept
+            self._parts.broadcaster.close()  # the pages reconnect, and show that the state is not kept
 
 
-def _application(track_api: TrackApi, admin: Admin, origin_guard: CrossSiteGuard) -> web.Application:
+def _application(origin_guard: CrossSiteGuard, track_api: TrackApi, admin: Admin) -> web.Application:
     @web.middleware
     async def reject_cross_site(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await origin_guard.handle(request, handler)
@@ -192,10 +235,10 @@ def _application(track_api: TrackApi, admin: Admin, origin_guard: CrossSiteGuard
         except (web.HTTPException, ConnectionError):
             raise
         except Exception as error:  # noqa: BLE001 - aiohttp would log a traceback with the client's data
-            logger.error("the sandbox failed to handle a request (%s): this is a bug", type(error).__name__)  # noqa: TRY400
-            return web.json_response({"meta": {"error": "internal error: this is a bug in the sandbox"}}, status=500)
+            return internal_error_response(error)
 
     app = web.Application(middlewares=[report_errors, reject_cross_site, serve_track_api])
     track_api.add_routes(app.router)
     admin.add_routes(app.router)
+    PageFiles().add_routes(app.router)
     return app

@@ -8,26 +8,25 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Final
 
-from ulid import ULID
-
 from customerio_track_mcp.sandbox.bounded_log import BoundedLog
-from customerio_track_mcp.sandbox.bounds import MAX_EVENT_IDS
 from customerio_track_mcp.sandbox.drop_rules import (
     MAX_ATTRIBUTES,
     DroppedError,
     check_attribute,
-    check_duplicate,
     check_event,
     check_member_type,
     check_update,
 )
+from customerio_track_mcp.sandbox.event_ids import EventIds
 from customerio_track_mcp.sandbox.json_values import memory_of
 from customerio_track_mcp.sandbox.people import FullError, IdentifierType, People, Person, identifier_type_of
 from customerio_track_mcp.sandbox.records import (
     Change,
     Dropped,
+    Effect,
     Event,
     Segment,
     instance_of,
@@ -72,7 +71,7 @@ class WorkspaceState:
             2: Segment(2, "Webinar guests", "manual"),
             3: Segment(3, "Paying customers", "data-driven"),
         }
-        self._event_ids: dict[str, None] = {}
+        self._event_ids = EventIds()
 
     def restore(self, change: Change) -> None:
         """Restore a record that `on_change` was called with, without calling it again.
@@ -101,31 +100,34 @@ class WorkspaceState:
             case "dropped":
                 self.dropped.add(instance_of(Dropped, record), memory_of(record), int(change.key))
 
-    def identify(self, identifier: str, body: Mapping[str, object]) -> None:
+    def identify(self, identifier: str, body: Mapping[str, object]) -> Effect:
         """Run the operation `identify`: `PUT /api/v1/customers/{identifier}`.
 
         Raises:
-            BadRequestError: the sandbox is full.
+            BadRequestError: the workspace is full.
         """
+        drops: list[int] = []
         try:
             check_update(identifier, body)
-            attributes = self._valid_attributes(identifier, body)
+            attributes, invalid = _valid_attributes(body)
             person = self.people.identify(identifier, attributes)
         except DroppedError as reason:
-            self._drop("identify", identifier, "the whole update", str(reason))
-            return
+            drops.append(self._drop("identify", identifier, "the whole update", str(reason)))
+            return Effect(self.find_cio_id(identifier), drops=drops)
         except FullError as error:
             raise BadRequestError(str(error)) from None
-        for name in self.people.attributes_beyond_maximum(person, attributes):
-            full = f"the person already has {MAX_ATTRIBUTES} attributes, the maximum"
-            self._drop("identify", identifier, f"attribute {name[:150]!r}", full)
+        full = f"the person already has {MAX_ATTRIBUTES} attributes, the maximum"
+        invalid |= dict.fromkeys(self.people.attributes_beyond_maximum(person, attributes), full)
+        for name, problem in invalid.items():
+            drops.append(self._drop("identify", identifier, f"attribute {name[:150]!r}", problem))
         self._notify_person(person)
+        return Effect(person.cio_id, drops=drops)
 
-    def track(self, identifier: str, body: Mapping[str, object]) -> None:
+    def track(self, identifier: str, body: Mapping[str, object]) -> Effect:
         """Run the operation `track`: `POST /api/v1/customers/{identifier}/events`.
 
         Raises:
-            BadRequestError: the name, the data or the timestamp is invalid, or the sandbox is full.
+            BadRequestError: the name, the data or the timestamp is invalid, or the workspace is full.
         """
         name, event_id, event_type = body.get("name"), body.get("id"), body.get("type")
         if not isinstance(name, str) or not name.strip():
@@ -136,26 +138,32 @@ class WorkspaceState:
             raise BadRequestError("data must be an object")
         if timestamp is not None and (type(timestamp) is not int or not 0 <= timestamp <= _MAX_TIMESTAMP_SECONDS):
             raise BadRequestError("timestamp must be in UNIX seconds")
-        try:
-            check_event(identifier, name.strip(), data)
-            check_duplicate(event_id, self._event_ids)
-            person = self._find_or_add_person(identifier)
-        except DroppedError as reason:
-            self._drop("track", identifier, f"event {name.strip()[:100]!r}", str(reason))
-            return
-        except FullError as error:
-            raise BadRequestError(str(error)) from None
+        cio_id = self.find_cio_id(identifier)
         event = Event(
             name=name.strip(),
             type=event_type if event_type in ("page", "screen") else "event",
-            person=person.cio_id,
+            person=cio_id or "",
             timestamp=int(time.time()) if timestamp is None else timestamp,
             data=data,
             id=event_id if isinstance(event_id, str) else None,
         )
-        self.on_change(Change("event", str(self._add_event(event)), record_of(event)))
+        try:
+            check_event(identifier, event.name, data)
+            repeated = self._event_ids.find_repeated(event, has_timestamp=timestamp is not None)
+            if repeated is not None:
+                return Effect(cio_id, repeated, is_repeat=True)
+            if cio_id is None:
+                event = replace(event, person=self._add_person(identifier))
+        except DroppedError as reason:
+            number = self._drop("track", identifier, f"event {event.name[:100]!r}", str(reason))
+            return Effect(cio_id, drops=[number])
+        except FullError as error:
+            raise BadRequestError(str(error)) from None
+        number = self._add_event(event)
+        self.on_change(Change("event", str(number), record_of(event)))
+        return Effect(event.person, number)
 
-    def add_to_segment(self, segment_id: str, ids: object, id_type: str) -> None:
+    def add_to_segment(self, segment_id: str, ids: object, id_type: str) -> Effect:
         """Run the operation `add_to_segment`: `POST /api/v1/segments/{segment_id}/add_customers`.
 
         Raises:
@@ -171,14 +179,22 @@ class WorkspaceState:
         identifier_type = _ID_TYPES.get(id_type)
         if identifier_type is None:
             raise BadRequestError("id_type must be one of id, email, cio_id")
+        members: dict[str, None] = {}
+        drops = []
         for member_id in ids:
             try:
-                person = self._find_member(member_id, identifier_type)
+                members[self._find_member(member_id, identifier_type).cio_id] = None
             except DroppedError as reason:
-                self._drop("add_to_segment", str(member_id)[:200], f"addition to segment {segment.id}", str(reason))
-                continue
-            segment.members[person.cio_id] = None
+                what = f"addition to segment {segment.id}"
+                drops.append(self._drop("add_to_segment", str(member_id)[:200], what, str(reason)))
+        segment.members |= members
         self.on_change(Change("segment", str(segment.id), _segment_record(segment)))
+        return Effect(next(iter(members)) if len(members) == 1 else None, drops=drops)
+
+    def find_cio_id(self, identifier: str) -> str | None:
+        """Return the cio_id of the person that an identifier in a path names; None if there is none."""
+        person = self.people.find(identifier_type_of(identifier), identifier)
+        return person.cio_id if person else None
 
     def as_json(self) -> dict[str, Iterator[dict[str, object]]]:
         """Return the complete state: an iterator of JSON objects for each list.
@@ -193,32 +209,15 @@ class WorkspaceState:
             "dropped": numbered_records(self.dropped.numbered()),
         }
 
-    def _valid_attributes(self, identifier: str, body: Mapping[str, object]) -> dict[str, object]:
-        """Return the attributes within the limits, and drop the others."""
-        valid: dict[str, object] = {}
-        for name, value in body.items():
-            try:
-                check_attribute(name, value)
-            except DroppedError as reason:
-                self._drop("identify", identifier, f"attribute {name[:150]!r}", str(reason))
-            else:
-                valid[name] = value
-        return valid
-
     def _add_event(self, event: Event, number: int | None = None) -> int:
-        size = memory_of(record_of(event))
-        if event.id is not None and _is_ulid(event.id):
-            self._event_ids[event.id] = None
-            if len(self._event_ids) > MAX_EVENT_IDS:
-                del self._event_ids[next(iter(self._event_ids))]
-        return self.events.add(event, size, number)
+        number = self.events.add(event, memory_of(record_of(event)), number)
+        self._event_ids.add(event, number)
+        return number
 
-    def _find_or_add_person(self, identifier: str) -> Person:
-        person = self.people.find(identifier_type_of(identifier), identifier)
-        if person is None:
-            person = self.people.identify(identifier, {})
-            self._notify_person(person)
-        return person
+    def _add_person(self, identifier: str) -> str:
+        person = self.people.identify(identifier, {})
+        self._notify_person(person)
+        return person.cio_id
 
     def _notify_person(self, person: Person) -> None:
         self.on_change(Change("person", person.cio_id, record_of(person)))
@@ -229,19 +228,26 @@ class WorkspaceState:
             raise DroppedError(f"no person has this {id_type}; people must exist before they are added to a segment")
         return person
 
-    def _drop(self, operation: str, identifier: str, what: str, reason: str) -> None:
+    def _drop(self, operation: str, identifier: str, what: str, reason: str) -> int:
         dropped = Dropped(operation, identifier, what, reason, at=time.time())
         number = self.dropped.add(dropped, memory_of(record_of(dropped)))
         self.on_change(Change("dropped", str(number), record_of(dropped)))
+        return number
+
+
+def _valid_attributes(body: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+    """Return the attributes within the limits, and for each other one the reason why it is dropped."""
+    valid: dict[str, object] = {}
+    invalid: dict[str, str] = {}
+    for name, value in body.items():
+        try:
+            check_attribute(name, value)
+        except DroppedError as reason:
+            invalid[name] = str(reason)
+        else:
+            valid[name] = value
+    return valid, invalid
 
 
 def _segment_record(segment: Segment) -> dict[str, object]:
     return record_of(segment) | {"members": list(segment.members)}
-
-
-def _is_ulid(text: str) -> bool:
-    try:
-        ULID.from_str(text)
-    except ValueError:
-        return False
-    return True

@@ -22,8 +22,10 @@ from customerio_track_mcp.sandbox.records import Change, Kind
 logger = logging.getLogger("customerio_track_mcp.sandbox")
 
 _APPLICATION_ID: Final = 0x63696F73  # "cios": distinguishes the sandbox's files from other SQLite databases
-_VERSION: Final = 1
-_NUMBERED: Final = ("event", "dropped", "request")
+_VERSION: Final = 2
+"""Version 1 has no tool calls, and requests without their response, headers and effect."""
+_READABLE_VERSIONS: Final = (1, _VERSION)
+_NUMBERED: Final = ("event", "dropped", "request", "call")
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,14}")
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS record "
@@ -98,7 +100,8 @@ class Storage:
             with closing(sqlite3.connect(":memory:")) as empty:
                 _create_tables(empty)
                 # Views and triggers of a tampered file could run forever.
-                if (application_id, version, found) != (_APPLICATION_ID, _VERSION, _schema(empty)):
+                is_own = application_id == _APPLICATION_ID and version in _READABLE_VERSIONS
+                if not is_own or found != _schema(empty):
                     raise _error(sqlite3.SQLITE_NOTADB)
         # Two sandboxes would assign the same cio_ids and overwrite each other's records.
         self._db.execute("PRAGMA locking_mode = EXCLUSIVE")

@@ -1,12 +1,10 @@
-"""The Track API of the sandbox: the operations below `/api/v1`, error bodies, injected faults, the request log."""
+"""The Track API of the sandbox: the operations below `/api/v1`, error bodies, injected faults."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
-import sys
-import time
 from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from hmac import compare_digest
@@ -15,8 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from customerio_track_mcp.sandbox.bodies import BodyError, BodyReader
-from customerio_track_mcp.sandbox.bounded_log import BoundedLog
-from customerio_track_mcp.sandbox.bounds import MAX_FAILED_REQUESTS, MAX_LOGGED_BODY_CHARACTERS
+from customerio_track_mcp.sandbox.error_bodies import error_response, errors_response, internal_error_response
 from customerio_track_mcp.sandbox.faults import (
     DelayFault,
     Fault,
@@ -27,18 +24,19 @@ from customerio_track_mcp.sandbox.faults import (
     StatusFault,
 )
 from customerio_track_mcp.sandbox.json_values import parse_object
-from customerio_track_mcp.sandbox.records import Change, LoggedRequest, instance_of, record_of
+from customerio_track_mcp.sandbox.records import Effect
+from customerio_track_mcp.sandbox.request_log import RequestLog, RequestTimer
 from customerio_track_mcp.sandbox.state import BadRequestError, WorkspaceState
 
 SANDBOX_SITE_ID: Final = "sandbox"
 SANDBOX_API_KEY: Final = "sandbox"
 
-_RECORD_BYTES: Final = 200
-"""Memory of a logged request in addition to its path and its body."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """The value of `SO_LINGER` that makes closing a socket send a TCP reset."""
 _BODY: Final = web.RequestKey("body", bytes)
 """The body of a request, until an operation takes it."""
+_EFFECT: Final = web.RequestKey("effect", Effect)
+"""What the operation of a request did."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -48,88 +46,61 @@ class TrackApi:
 
     Args:
         workspace: the state that the operations change.
+        requests: the log of the requests received.
         faults: the faults of the next requests.
         bodies: reads the bodies.
         region: the region that the region lookup returns, `us` or `eu`.
-
-    Attributes:
-        log: the requests received.
     """
 
-    def __init__(self, workspace: WorkspaceState, faults: FaultQueue, bodies: BodyReader, region: str) -> None:
-        self.log: BoundedLog[LoggedRequest] = BoundedLog()
-        self._failed_attempts: dict[tuple[str, str, int], int] = {}
+    def __init__(
+        self, workspace: WorkspaceState, requests: RequestLog, faults: FaultQueue, bodies: BodyReader, region: str
+    ) -> None:
         self._workspace = workspace
+        self._requests = requests
         self._faults = faults
         self._bodies = bodies
         self._region = region
         self._authorization = b"Basic " + b64encode(f"{SANDBOX_SITE_ID}:{SANDBOX_API_KEY}".encode())
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
-        """Add the routes of the operations."""
+        """Add the routes of the operations, each with its operation as its name."""
         # aiohttp's own pattern excludes braces.
-        router.add_put("/api/v1/customers/{identifier:[^/]+}", self._identify)
-        router.add_post("/api/v1/customers/{identifier:[^/]+}/events", self._track)
-        router.add_post("/api/v1/segments/{segment_id}/add_customers", self._add_to_segment)
-        router.add_get("/api/v1/accounts/region", self._find_region)
+        router.add_put("/api/v1/customers/{identifier:[^/]+}", self._identify, name="identify")
+        router.add_post("/api/v1/customers/{identifier:[^/]+}/events", self._track, name="track")
+        router.add_post("/api/v1/segments/{segment_id}/add_customers", self._add_to_segment, name="add_to_segment")
+        router.add_get("/api/v1/accounts/region", self._find_region, name="find_region")
 
     async def serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Respond to a request to the Track API, and log it. Only authorized requests consume a fault."""
-        at = time.time()
+        timer = RequestTimer()
+        operation = request.match_info.route.name
+        pending = response = None
         try:
-            content = await self._bodies.read(request)
-        except BodyError as error:
-            return web.json_response(_error(str(error)), status=error.status)
-        body = content.decode(errors="replace")
-        logged_body = body if len(body) <= MAX_LOGGED_BODY_CHARACTERS else None
-        request[_BODY] = content
-        fault = self._faults.pop() if self._is_authorized(request) else None
-        key = (request.method, request.raw_path, hash(body))
-        del content, body  # a delayed response must not keep them
-        attempt = self._failed_attempts.pop(key, 0) + 1
-        if fault is not None:
-            # Count it as failed already: the client's retry may arrive while this request is still delayed.
-            self._record_failure(key, attempt)
-        status: int | None = None
-        try:
+            request[_BODY] = await self._bodies.read(request)
+            fault = self._faults.pop(operation) if self._is_authorized(request) else None
+            pending = self._requests.start(request, timer, request[_BODY], operation, fault.kind if fault else None)
             response = await self._respond_with_fault(fault, request, handler)
-            client_has_left = request.transport is None or request.transport.is_closing()
-            status = None if client_has_left else response.status
-            return response
+            if isinstance(fault, DelayFault):
+                self._requests.delay(pending, self._effect_of(request))
+                await asyncio.sleep(fault.seconds)
+        except BodyError as error:
+            response = error_response(str(error), error.status)
         finally:
-            if status is None or status in (408, 429) or status >= 500:
-                self._record_failure(key, attempt)
-            else:
-                self._failed_attempts.pop(key, None)
-            kind = fault.kind if fault else None
-            self._log_request(LoggedRequest(at, request.method, request.raw_path, logged_body, attempt, status, kind))
-
-    def clear(self) -> None:
-        """Clear the request log."""
-        self.log.clear()
-        self._failed_attempts.clear()
-
-    def restore(self, change: Change) -> None:
-        """Restore a logged request from storage.
-
-        Raises:
-            ValueError: the record is invalid. The message does not quote it.
-        """
-        record = instance_of(LoggedRequest, change.record)
-        self.log.add(record, _size(record), int(change.key))
-
-    def _log_request(self, record: LoggedRequest) -> None:
-        number = self.log.add(record, _size(record))
-        self._workspace.on_change(Change("request", str(number), record_of(record)))
-
-    def _record_failure(self, key: tuple[str, str, int], attempt: int) -> None:
-        self._failed_attempts[key] = attempt
-        if len(self._failed_attempts) > MAX_FAILED_REQUESTS:
-            del self._failed_attempts[next(iter(self._failed_attempts))]
+            if pending is None:
+                pending = self._requests.start(request, timer, None, operation, None)
+            client_has_left = request.transport is None or request.transport.is_closing()
+            self._requests.end(pending, None if client_has_left else response, self._effect_of(request))
+        return response
 
     def _is_authorized(self, request: web.Request) -> bool:
         authorization = request.headers.get("Authorization", "").encode(errors="surrogateescape")
         return compare_digest(authorization, self._authorization)
+
+    def _effect_of(self, request: web.Request) -> Effect:
+        """Return what an operation did; if none was carried out, only the person in the path, if there is one."""
+        if _EFFECT in request:
+            return request[_EFFECT]
+        return Effect(self._workspace.find_cio_id(request.match_info.get("identifier", "")))
 
     async def _respond_with_fault(
         self, fault: Fault | None, request: web.Request, handler: Handler
@@ -137,7 +108,7 @@ class TrackApi:
         match fault:
             case StatusFault():
                 headers = {"Retry-After": fault.retry_after} if fault.retry_after else None
-                return web.json_response(_error(f"sandbox fault {fault.status}"), status=fault.status, headers=headers)
+                return error_response(f"injected fault: {fault.status}", fault.status, headers)
             case RedirectFault():
                 return web.Response(status=307, headers={"Location": fault.location + request.raw_path})
             case ResetFault():
@@ -145,35 +116,34 @@ class TrackApi:
             case LostResponseFault():
                 await self._respond(request, handler)
                 return _reset_connection(request)
-            case DelayFault():
-                response = await self._respond(request, handler)
-                await asyncio.sleep(fault.seconds)
-                return response
         return await self._respond(request, handler)
 
     async def _respond(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if not self._is_authorized(request):
-            return web.json_response(_error("Unauthorized request"), status=401)
+            return error_response("Unauthorized request", 401)
         try:
             return await handler(request)
         except BadRequestError as error:
-            body = _error(str(error)) if error.status == 404 else {"meta": {"errors": [str(error)]}}
-            return web.json_response(body, status=error.status)
+            if error.status == 404:
+                return error_response(str(error), 404)
+            return errors_response(str(error), status=error.status)
         except web.HTTPException as error:
-            return web.json_response(_error(error.reason), status=error.status)
+            return error_response(error.reason, error.status)
+        except Exception as error:  # noqa: BLE001 - logged as a request that got a 500
+            return internal_error_response(error)
 
     async def _identify(self, request: web.Request) -> web.Response:
-        self._workspace.identify(request.match_info["identifier"], _json_object(request))
+        request[_EFFECT] = self._workspace.identify(request.match_info["identifier"], _json_object(request))
         return web.json_response({})
 
     async def _track(self, request: web.Request) -> web.Response:
-        self._workspace.track(request.match_info["identifier"], _json_object(request))
+        request[_EFFECT] = self._workspace.track(request.match_info["identifier"], _json_object(request))
         return web.json_response({})
 
     async def _add_to_segment(self, request: web.Request) -> web.Response:
         ids = _json_object(request).get("ids")
         id_type = request.query.get("id_type", "id")
-        self._workspace.add_to_segment(request.match_info["segment_id"], ids, id_type)
+        request[_EFFECT] = self._workspace.add_to_segment(request.match_info["segment_id"], ids, id_type)
         return web.json_response({})
 
     async def _find_region(self, request: web.Request) -> web.Response:
@@ -189,14 +159,6 @@ def _json_object(request: web.Request) -> dict[str, object]:
         return parse_object(content)
     except ValueError as error:
         raise BadRequestError(f"the body is {error}") from None
-
-
-def _error(message: str) -> dict[str, object]:
-    return {"meta": {"error": message}}
-
-
-def _size(record: LoggedRequest) -> int:
-    return sys.getsizeof(record.path) + sys.getsizeof(record.body) + _RECORD_BYTES
 
 
 def _reset_connection(request: web.Request) -> web.Response:

@@ -1,0 +1,43 @@
+"""The parts of one sandbox, which its endpoints show and control, and its data file keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from customerio_track_mcp.sandbox.bodies import BodyReader
+from customerio_track_mcp.sandbox.broadcast import Broadcaster
+from customerio_track_mcp.sandbox.calls import CallLog
+from customerio_track_mcp.sandbox.demo_player import DemoPlayer
+from customerio_track_mcp.sandbox.faults import FaultQueue
+from customerio_track_mcp.sandbox.request_log import RequestLog
+from customerio_track_mcp.sandbox.state import WorkspaceState
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxParts:
+    """What a sandbox consists of.
+
+    Attributes:
+        demo: plays the demo's data.
+        bodies: reads the bodies of requests.
+        workspace: the state of the workspace.
+        requests: the requests to the Track API.
+        calls: the tool calls.
+        faults: the faults of the next requests.
+        broadcaster: publishes changes.
+    """
+
+    demo: DemoPlayer
+    bodies: BodyReader
+    workspace: WorkspaceState = field(default_factory=WorkspaceState)
+    requests: RequestLog = field(default_factory=RequestLog)
+    calls: CallLog = field(default_factory=CallLog)
+    faults: FaultQueue = field(default_factory=FaultQueue)
+    broadcaster: Broadcaster = field(default_factory=Broadcaster)
+
+    def clear(self) -> None:
+        """Delete everything that was recorded, and the faults."""
+        self.workspace.clear()
+        self.requests.clear()
+        self.calls.clear()
+        self.faults.clear()
