@@ -21,6 +21,7 @@ from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
 
+from customerio_track_mcp.call_reports.middleware import CallReportMiddleware
 from customerio_track_mcp.confirmation_requests import ConfirmationRequests, input_required, reject_answer
 from customerio_track_mcp.control.asking import NO_ASKER, Asker, ConfirmationRequired
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Call, Delivery
@@ -80,6 +81,7 @@ def create_mcp_server(
     authenticates: bool = False,
     caller_of: Callable[[ServerRequestContext[Any]], Caller] = lambda _: Caller(),
     delivery_of: DeliveryOf = lambda _: IMMEDIATE_DELIVERY,
+    call_reports: CallReportMiddleware | None = None,
     confirmations: ConfirmationRequests | None = None,
     on_call: OnCall = lambda _: None,
 ) -> Server[Any]:
@@ -93,6 +95,7 @@ def create_mcp_server(
         authenticates: whether callers differ in what they may use, so that what one receives is not for another.
         caller_of: returns who makes a request; a caller only sees the tools that they may use.
         delivery_of: returns how the result of a call reaches its caller.
+        call_reports: reports the calls to a sandbox; None without one.
         confirmations: asks persons; None if no tool does.
         on_call: called after each tool call.
     """
@@ -143,7 +146,9 @@ def create_mcp_server(
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
     protect_state = [confirmations.protect_state] if confirmations is not None else []
-    server.middleware[:] = [identify, RequestSpanMiddleware(TOOLS, PROMPTS, URIS), *protect_state, keep_arguments]
+    reports = [call_reports] if call_reports is not None else []
+    spans = RequestSpanMiddleware(TOOLS, PROMPTS, URIS)
+    server.middleware[:] = [identify, *reports, spans, *protect_state, keep_arguments]
     return server
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from mcp.server import Server, ServerRequestContext
 
+from customerio_track_mcp.call_reports.correlation import CallHeaderTransport
+from customerio_track_mcp.call_reports.opening import open_call_reports
 from customerio_track_mcp.confirmation_requests import ConfirmationRequests
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY
 from customerio_track_mcp.control.summary import instruction_lines
@@ -26,7 +28,8 @@ from customerio_track_mcp.resources.policy import policy_text
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import IN_PROCESS_STORAGE, Settings
 from customerio_track_mcp.tools.handlers import ToolHandlers
-from customerio_track_mcp.track import LocalRateLimiter, Observer, RateLimiter, TrackClient
+from customerio_track_mcp.tools.registry import TOOLS
+from customerio_track_mcp.track import LocalRateLimiter, Observer, RateLimiter, TrackClient, create_transport
 from customerio_track_mcp.upstream import Upstream, storage_errors, workspace_key
 
 
@@ -91,8 +94,16 @@ async def open_runtime(
         if traced:
             observer = TracingObserver(observer or Observer())
         client = await stack.enter_async_context(
-            create_client(settings, upstream.base_url, rate_limiter=limiter, observer=observer)
+            create_client(
+                settings,
+                upstream.base_url,
+                rate_limiter=limiter,
+                observer=observer,
+                is_sandbox=upstream.is_sandbox,
+            )
         )
+        if (reports := await stack.enter_async_context(open_call_reports(upstream, TOOLS))) is not None:
+            records.append(reports.on_call)
         controls = await stack.enter_async_context(
             open_controls(upstream, processes=processes, authenticates=authenticates)
         )
@@ -110,6 +121,7 @@ async def open_runtime(
             authenticates=authenticates,
             caller_of=caller_of,
             delivery_of=delivery_of,
+            call_reports=reports,
             confirmations=confirmations,
             on_call=record,
         )
@@ -122,6 +134,7 @@ def create_client(
     *,
     rate_limiter: RateLimiter | None = None,
     observer: Observer | None = None,
+    is_sandbox: bool = False,
 ) -> TrackClient:
     """Create a client of the workspace at `base_url`.
 
@@ -130,6 +143,7 @@ def create_client(
         base_url: the Track API's base URL.
         rate_limiter: None for one of the client's own, at `settings.rate_limit`.
         observer: notified of waits and attempts.
+        is_sandbox: whether it is a sandbox, whose requests name the tool call that sends them.
 
     Raises:
         SettingsError: the proxy or certificate variables of the environment cannot be used.
@@ -141,6 +155,7 @@ def create_client(
             rate_limiter=rate_limiter or LocalRateLimiter(settings.rate_limit),
             retry_policy=settings.retry_policy,
             observer=observer,
+            transport=CallHeaderTransport(create_transport(base_url)) if is_sandbox else None,
         )
     except (OSError, ValueError) as error:
         raise SettingsError([str(error)]) from None

@@ -21,6 +21,7 @@ LAYERS: Final = (
     {"settings"},
     {"upstream"},
     {"instrumentation"},
+    {"call_reports"},
     {"control"},
     {"controls"},
     {"tools"},

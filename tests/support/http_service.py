@@ -17,7 +17,7 @@ from customerio_track_mcp.http.auth.authenticator import Authenticator
 from customerio_track_mcp.http.service import Service
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
-from customerio_track_mcp.upstream import Upstream
+from customerio_track_mcp.upstream import RecordCall, Upstream
 
 HEADERS = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 PING: Mapping[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
@@ -65,13 +65,20 @@ def payload_in(response: httpx.Response) -> dict[str, Any]:
 
 @asynccontextmanager
 async def running_service(
-    track_url: str, settings: Mapping[str, Any] | None = None, **http_settings: Any
+    track_url: str,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    is_sandbox: bool = False,
+    record_call: RecordCall | None = None,
+    **http_settings: Any,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Run the service until the block ends; yields an HTTP client whose base URL is the service's.
 
     Args:
         track_url: the base URL of the Track API.
         settings: fields of `Settings`.
+        is_sandbox: whether calls are reported.
+        record_call: receives the reports; None for reports over loopback.
         http_settings: fields of `HttpSettings`; `SERVICE_URL` in a string is replaced.
     """
     ready, stop = anyio.Event(), anyio.Event()
@@ -83,7 +90,7 @@ async def running_service(
         }
         service_settings = HttpSettings(**{"grace_period": 0} | replaced)
         upstream_settings = Settings(**{"api_key": "sandbox:sandbox", "track_url": track_url} | dict(settings or {}))
-        upstream = Upstream(upstream_settings, track_url)
+        upstream = Upstream(upstream_settings, track_url, is_sandbox=is_sandbox, record_call=record_call)
         service = Service(upstream, service_settings, Authenticator(service_settings), "127.0.0.1")
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(service.run, listener, ready.set, _signals_from(stop))

@@ -48,6 +48,7 @@ class ScriptedServer:
 
     Args:
         tls: for https.
+        port: where it listens; 0 for any free port.
 
     Attributes:
         acts: what to do with the next requests.
@@ -58,8 +59,9 @@ class ScriptedServer:
         client_left: set when a connection has ended.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self._tls = tls
+        self._port = port
         self.requests: list[RawRequest] = []
         self.acts: list[Act] = []
         self.otherwise: Act = respond(200, "{}")
@@ -75,7 +77,7 @@ class ScriptedServer:
         return f"{'https' if self._tls else 'http'}://{host}:{port}"
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, ssl=self._tls)
         return self
 
     async def __aexit__(

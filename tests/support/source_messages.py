@@ -17,6 +17,7 @@ HOLE: Final = "…"
 """Stands for what varies: a replacement field of an f-string, `%s` or `{}`."""
 
 NOTIFICATIONS_ONLY: Final[Mapping[str, str]] = {
+    "call_reports/": "notes in a report, and errors of which only the class is logged",
     "control/quotas/redis_counters.py": "errors of which only the class is logged, and scripts of Redis",
     "cli/log.py": "a summary",
     "control/once/redis_memory.py": "scripts of Redis, and errors of which only the class is logged",

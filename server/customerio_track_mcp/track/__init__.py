@@ -35,7 +35,8 @@ from customerio_track_mcp.track.regions import Region, region_of
 from customerio_track_mcp.track.retries import Progress
 from customerio_track_mcp.track.retry_policy import RetryPolicy
 from customerio_track_mcp.track.session import Receipt
-from customerio_track_mcp.track.transports.pool import preload
+from customerio_track_mcp.track.transports.certificates import named_certificates
+from customerio_track_mcp.track.transports.pool import create_transport, preload
 from customerio_track_mcp.track.validation import limits
 from customerio_track_mcp.track.validation.identifiers import IdType, is_email
 from customerio_track_mcp.track.validation.reserved_keys import (
@@ -85,10 +86,12 @@ __all__ = [
     "UnauthorizedError",
     "UnavailableError",
     "UntrustedCertificateError",
+    "create_transport",
     "is_email",
     "is_loopback",
     "is_time_name",
     "limits",
+    "named_certificates",
     "operations",
     "preload",
     "read_seconds",

@@ -21,6 +21,7 @@ from customerio_track_mcp.track.regions import Region
 from customerio_track_mcp.track.retries import Progress, RetryingSender
 from customerio_track_mcp.track.retry_policy import RetryPolicy
 from customerio_track_mcp.track.session import Receipt, Session
+from customerio_track_mcp.track.transports.pool import MAX_CONNECTIONS
 from customerio_track_mcp.track.validation.identifiers import IdType
 
 
@@ -57,7 +58,7 @@ class TrackClient:
         *,
         requests_per_second: float = 100,
         rate_limiter: RateLimiter | None = None,
-        max_connections: int = 64,
+        max_connections: int = MAX_CONNECTIONS,
         retry_policy: RetryPolicy | None = None,
         observer: Observer | None = None,
         transport: httpx.AsyncBaseTransport | None = None,

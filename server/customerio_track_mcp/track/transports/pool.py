@@ -9,7 +9,7 @@ a proxy, where aiohttp supports fewer kinds, httpx's own transport is used.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import anyio
 import httpx
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
     from customerio_track_mcp.track.transports.aiohttp_backend import AiohttpBackend
 
+MAX_CONNECTIONS: Final = 64
+"""Unless a client asks for another number."""
 
-def create_transport(base_url: str, max_connections: int) -> httpx.AsyncBaseTransport:
+
+def create_transport(base_url: str, max_connections: int = MAX_CONNECTIONS) -> httpx.AsyncBaseTransport:
     """Create the transport for `base_url`, following the proxy and certificate variables of the environment.
 
     Args:
