@@ -87,7 +87,9 @@ def start_parameters(
 
 async def _call(server: StdioServerParameters, home: Path) -> None:
     # The client adds variables of this process, but HOME and PATH are among those that are replaced.
-    server = server.model_copy(update={"env": new_users_environment(home) | (server.env or {})})
+    # A sandbox of its own, so that the trial is not about one that happens to run, and its page stays as it is.
+    variables = new_users_environment(home) | (server.env or {}) | {"CUSTOMERIO_SANDBOX_PORT": "0"}
+    server = server.model_copy(update={"env": variables})
     person = {"customer_id": "1001", "email": "ann@example.com"}
     try:
         with anyio.fail_after(_TIMEOUT_SECONDS):

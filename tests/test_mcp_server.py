@@ -19,6 +19,7 @@ from customerio_track_mcp.resources.handlers import GUIDE_URI
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.tools.registry import TOOLS
 from customerio_track_mcp.track import TrackClient
+from customerio_track_mcp.upstream import Destination
 
 
 @pytest.fixture(params=["legacy", "auto"])
@@ -34,6 +35,34 @@ async def test_server_info_and_instructions(mcp_client: Client) -> None:
     assert mcp_client.instructions is not None
     assert "An event can start a campaign that emails a real person" in mcp_client.instructions
     assert len(mcp_client.instructions.splitlines()) <= 5
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+@pytest.mark.parametrize(
+    ("destination", "title", "line"),
+    [
+        (Destination.WORKSPACE, "Customer.io Track API", "write to a live workspace"),
+        (Destination.SANDBOX, "Customer.io Track API (sandbox)", "write to a sandbox"),
+        (Destination.NOWHERE, "Customer.io Track API (dry run)", "neither write to a workspace nor read from it"),
+    ],
+)
+async def test_where_calls_go_is_in_title_instructions_and_prompts(
+    client: TrackClient, mode: str, destination: Destination, title: str, line: str
+) -> None:
+    server = create_mcp_server(ToolHandlers(client), destination=destination)
+    async with Client(server, mode=mode) as mcp_client:
+        assert mcp_client.server_info is not None
+        assert mcp_client.server_info.title == title
+        instructions = mcp_client.instructions or ""
+        (message,) = (await mcp_client.get_prompt("record_events", {"events": "orders.csv"})).messages
+        stamp = ((await mcp_client.list_tools()).meta or {}).get("io.modelcontextprotocol/serverInfo", {"title": title})
+    assert line in instructions
+    is_live = destination is Destination.WORKSPACE
+    assert ("live workspace" in instructions) is is_live
+    assert ("nobody is emailed" in instructions) is not is_live
+    assert message.content.type == "text"
+    assert ("can start campaigns that email real people" in message.content.text) is is_live
+    assert stamp["title"] == title
 
 
 async def test_lists_of_everything_are_advertised_without_subscriptions(mcp_client: Client) -> None:

@@ -13,6 +13,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, Final, Literal, TypeVar
 
 import mcp_types as types
@@ -40,7 +41,7 @@ from customerio_track_mcp.instrumentation.request_spans import RequestSpanMiddle
 from customerio_track_mcp.prompts.handlers import get_prompt, list_prompts
 from customerio_track_mcp.prompts.registry import PROMPTS
 from customerio_track_mcp.resources.handlers import URIS, Render, ResourceHandlers
-from customerio_track_mcp.server_info import DescribedServer
+from customerio_track_mcp.server_info import TITLE, DescribedServer
 from customerio_track_mcp.settings.restrictions import UNRESTRICTED, Restrictions
 from customerio_track_mcp.tools.descriptions import definition_for
 from customerio_track_mcp.tools.guidance import RETRYING_WILL_NOT_HELP, explain, internal_error
@@ -50,14 +51,23 @@ from customerio_track_mcp.tools.registry import TOOLS, RegisteredTool
 from customerio_track_mcp.tools.result_meta import result_meta
 from customerio_track_mcp.tools.schemas import ToolOutput
 from customerio_track_mcp.track import InvalidArgumentsError, shorten
+from customerio_track_mcp.upstream import Destination
 
 logger = logging.getLogger("customerio_track_mcp.calls")
 
-INSTRUCTIONS: Final = """\
+_INSTRUCTIONS: Final = """\
 Keeps one Customer.io workspace up to date: customer profiles, events and manual segments.
-These tools write to a live workspace and cannot read from it. An event can start a campaign that emails a real person.
+{destination}
 Create a customer before you send their events or add them to a segment.
 If a result has success false, `error` says what happened, whether anything was carried out, and what to do next."""
+_DESTINATIONS: Final = {
+    Destination.WORKSPACE: "These tools write to a live workspace and cannot read from it. An event can start a "
+    "campaign that emails a real person.",
+    Destination.SANDBOX: "These tools write to a sandbox and cannot read from it. Whatever their descriptions say, no "
+    "campaign starts, and nobody is emailed.",
+    Destination.NOWHERE: "These tools now neither write to a workspace nor read from it. Whatever their descriptions "
+    "say, no campaign starts, and nobody is emailed.",
+}
 
 _MAX_NAME_CHARACTERS: Final = 80
 
@@ -84,6 +94,7 @@ def create_mcp_server(
     call_reports: CallReportMiddleware | None = None,
     confirmations: ConfirmationRequests | None = None,
     on_call: OnCall = lambda _: None,
+    destination: Destination = Destination.WORKSPACE,
 ) -> Server[Any]:
     """Create the MCP server, for any transport and for protocols 2025-11-25 and 2026-07-28.
 
@@ -98,6 +109,7 @@ def create_mcp_server(
         call_reports: reports the calls to a sandbox; None without one.
         confirmations: asks persons; None if no tool does.
         on_call: called after each tool call.
+        destination: where the calls go.
     """
 
     async def list_tools(
@@ -134,7 +146,8 @@ def create_mcp_server(
 
     resources = ResourceHandlers(policy)
     server = DescribedServer(
-        instructions=f"{INSTRUCTIONS}\n{note}".strip(),
+        title=_title(destination),
+        instructions=f"{_INSTRUCTIONS.format(destination=_DESTINATIONS[destination])}\n{note}".strip(),
         cache_hints=_cache_hints(authenticates=authenticates),
         on_list_tools=_one_page(list_tools),
         on_call_tool=call_tool,
@@ -142,7 +155,7 @@ def create_mcp_server(
         on_list_resource_templates=_one_page(resources.list_templates),
         on_read_resource=resources.read,
         on_list_prompts=_one_page(list_prompts),
-        on_get_prompt=get_prompt,
+        on_get_prompt=partial(get_prompt, destination),
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
     protect_state = [confirmations.protect_state] if confirmations is not None else []
@@ -150,6 +163,11 @@ def create_mcp_server(
     spans = RequestSpanMiddleware(TOOLS, PROMPTS, URIS)
     server.middleware[:] = [identify, *reports, spans, *protect_state, keep_arguments]
     return server
+
+
+def _title(destination: Destination) -> str:
+    suffix = {Destination.SANDBOX: " (sandbox)", Destination.NOWHERE: " (dry run)"}.get(destination, "")
+    return f"{TITLE}{suffix}"
 
 
 def _one_page(handler: ListHandler[T]) -> ListHandler[T]:

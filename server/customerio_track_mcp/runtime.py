@@ -86,7 +86,11 @@ async def open_runtime(
 
     async with AsyncExitStack() as stack:
         if (path := settings.write_log) is not None:
-            records.append(stack.enter_context(open_write_log(path, settings, upstream.base_url, on_write_log_lost)))
+            records.append(
+                stack.enter_context(
+                    open_write_log(path, settings, upstream.base_url, on_write_log_lost, is_sandbox=upstream.is_sandbox)
+                )
+            )
         traced = stack.enter_context(tracing())
         limiter = await stack.enter_async_context(
             open_rate_limiter(upstream, processes=processes, on_change=on_shared_limit)
@@ -124,6 +128,7 @@ async def open_runtime(
             call_reports=reports,
             confirmations=confirmations,
             on_call=record,
+            destination=upstream.destination,
         )
         yield Runtime(server, client, traced)
 

@@ -28,19 +28,23 @@ class DescribedServer(Server[Any]):
 
     With protocol 2026-07-28, the SDK repeats `serverInfo` in the `_meta` of each result. Clients read it in that of
     `server/discover`. In the result of a tool call, the icon would be larger than the payload.
+
+    Args:
+        title: what hosts call the server.
+        options: those of the SDK's server.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, title: str = TITLE, **options: Any) -> None:
         super().__init__(
             PACKAGE,
-            title=TITLE,
+            title=title,
             version=__version__,
             description=DESCRIPTION,
             website_url=website_url(),
             icons=icons(),
             **options,
         )
-        self._short_info = _dump(types.Implementation(name=PACKAGE, title=TITLE, version=__version__))
+        self._short_info = _dump(types.Implementation(name=PACKAGE, title=title, version=__version__))
         self.add_request_handler("server/discover", types.RequestParams, self._discover)
 
     @property

@@ -6,9 +6,20 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
+
+
+class Destination(Enum):
+    """Where the calls of a server go: what a model must know before it makes one."""
+
+    WORKSPACE = "workspace"
+    SANDBOX = "sandbox"
+    NOWHERE = "nowhere"
+    """A dry run, whatever it is a rehearsal for."""
+
 
 RecordCall = Callable[[Mapping[str, object]], None]
 """Receives the fields of the sandbox's `ToolCall`, as JSON values."""
@@ -31,6 +42,13 @@ class Upstream:
     note: str = ""
     is_sandbox: bool = False
     record_call: RecordCall | None = None
+
+    @property
+    def destination(self) -> Destination:
+        """Where calls go."""
+        if self.settings.dry_run:
+            return Destination.NOWHERE
+        return Destination.SANDBOX if self.is_sandbox else Destination.WORKSPACE
 
 
 def workspace_key(upstream: Upstream) -> str:

@@ -131,6 +131,37 @@ def test_a_project_has_its_own_file(host: str, output: Output) -> None:
     assert not path.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "args", "env"),
+    [
+        (["--sandbox", "http://127.0.0.1:9000"], ["--sandbox", "http://127.0.0.1:9000"], {}),
+        (["--sandbox=http://127.0.0.1:9000/"], ["--sandbox", "http://127.0.0.1:9000"], {}),
+        (
+            ["--env", "CUSTOMERIO_SANDBOX=http://127.0.0.1:9000"],
+            [],
+            {"CUSTOMERIO_SANDBOX": "http://127.0.0.1:9000"},
+        ),
+        (["--env", "CUSTOMERIO_SANDBOX"], [], {"CUSTOMERIO_SANDBOX": "http://127.0.0.1:9000"}),
+    ],
+)
+def test_a_named_sandbox_is_attached_without_credentials_and_listed(
+    arguments: list[str], args: list[str], env: dict[str, str], output: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "=" not in arguments[-1]:
+        monkeypatch.setenv("CUSTOMERIO_SANDBOX", "http://127.0.0.1:9000")
+    assert main(["install", "cursor", *arguments]) == 0
+    assert 'then ask: "Add the customer' in output()
+    entry = servers_in("cursor")[NAME]
+    assert entry.get("args", []) == args
+    assert entry.get("env", {}) == env
+    assert main(["install", "--list"]) == 0
+    assert f"{NAME}: sandbox at http://127.0.0.1:9000, in {file_of('cursor')}\n" in output()
+    assert main(["uninstall", "cursor", "--dry-run"]) == 0
+    assert "http://127.0.0.1:9000" in output()
+    assert main(["uninstall", "cursor"]) == 0
+    assert not file_of("cursor").exists()
+
+
 def test_project_without_a_file_for_it_is_invalid_usage(output: Output) -> None:
     assert main(["install", "claude-desktop", "--sandbox", "--project"]) == 2
     assert "--project: Claude Desktop has no configuration for projects" in output()

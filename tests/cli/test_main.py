@@ -39,7 +39,8 @@ def test_invalid_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureF
         (["--sandbx"], "stdio [-h] [--sandbox"),
         (["--env-file", "x", "--open"], "stdio [-h] [--sandbox"),
         (["sandbox", "--workers", "2"], "sandbox [-h] [--host"),
-        (["check", "--sandbox"], "check [-h] [--env-file"),
+        (["check", "--data", "x"], "check [-h] [--sandbox"),
+        (["--sandbox", "http://127.0.0.1:1", "--data", "x"], "stdio [-h] [--sandbox"),
         (["token", "ann", "--scop", "x"], "token [-h] [--scope"),
         (["demo", "now"], "demo [-h] [--env-file"),
     ],
@@ -51,6 +52,36 @@ def test_invalid_option_shows_the_usage_of_its_command(
         main(arguments)
     assert exit_.value.code == 2
     assert f"usage: customerio-track-mcp {usage}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["--sandbox", "http"], "'http' is not a URL; a command comes first: customerio-track-mcp http --sandbox"),
+        (["--sandbox", "check"], "'check' is not a URL; a command comes first: customerio-track-mcp check --sandbox"),
+        (
+            ["install", "--sandbox", "cursor"],
+            "'cursor' is not a URL; the host comes first: customerio-track-mcp install cursor --sandbox",
+        ),
+        (["--sandbox", "127.0.0.1:8765"], "invalid URL: expected one such as http://127.0.0.1:8765"),
+        (["--sandbox", "localhost"], "invalid URL: expected one such as http://127.0.0.1:8765"),
+        (["http", "--sandbox", "ftp://127.0.0.1"], "must start with http:// or https://"),
+        (["check", "--sandbox=http://a:secret@127.0.0.1"], "invalid URL: expected one such as http://127.0.0.1:8765"),
+        (
+            ["--sandbox=http://127.0.0.1:1", "--data", "x"],
+            "--data needs a sandbox of its own: leave it out, or the URL",
+        ),
+    ],
+)
+def test_a_value_that_is_not_the_url_of_a_sandbox_is_reported_with_what_was_meant(
+    arguments: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err
+    assert problem in error
+    assert "secret" not in error
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from customerio_track_mcp.hosts.diff import masked_diff
-from customerio_track_mcp.hosts.entries import Entry, runs_this_program
+from customerio_track_mcp.hosts.entries import Entry, runs_this_program, sandbox_of, shown_sandbox
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,44 @@ def test_an_entry_that_runs_this_program_is_recognized(entry: dict[str, Any]) ->
 )
 def test_another_entry_is_not(entry: object) -> None:
     assert not runs_this_program(entry)
+
+
+URL = "http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize(
+    ("fields", "sandbox"),
+    [
+        ({}, False),
+        ({"args": ["stdio"]}, False),
+        ({"args": ["--sandbox"]}, True),
+        ({"args": ["--sandbox", "--open"]}, True),
+        ({"args": ["stdio", "--sandbox", URL]}, URL),
+        ({"args": [f"--sandbox={URL}"]}, URL),
+        ({"args": ["--sandbox="]}, True),
+        ({"args": ["--sandboxes", 3, None]}, False),
+        ({"args": "--sandbox"}, False),
+        ({"env": {"CUSTOMERIO_SANDBOX": "true"}}, True),
+        ({"env": {"CUSTOMERIO_SANDBOX": " True "}}, True),
+        ({"env": {"CUSTOMERIO_SANDBOX": "1"}}, True),
+        ({"env": {"CUSTOMERIO_SANDBOX": True}}, True),
+        ({"env": {"CUSTOMERIO_SANDBOX": "false"}}, False),
+        ({"env": {"CUSTOMERIO_SANDBOX": ""}}, False),
+        ({"env": {"CUSTOMERIO_SANDBOX": "${user_config.sandbox}"}}, False),
+        ({"env": {"CUSTOMERIO_SANDBOX": URL}}, URL),
+        ({"env": {"CUSTOMERIO_SANDBOX": None}}, False),
+        ({"env": ["CUSTOMERIO_SANDBOX=true"]}, False),
+        ({"args": ["--sandbox"], "env": {"CUSTOMERIO_SANDBOX": URL}}, URL),
+        ({"args": ["--sandbox", URL], "env": {"CUSTOMERIO_SANDBOX": "http://other"}}, URL),
+    ],
+)
+def test_the_sandbox_of_an_entry_is_found(fields: dict[str, Any], sandbox: bool | str) -> None:
+    assert sandbox_of({"command": "customerio-track-mcp", **fields}) == sandbox
+
+
+def test_a_url_with_a_password_is_not_shown() -> None:
+    assert shown_sandbox("http://ann:secret@127.0.0.1") is True
+    assert [shown_sandbox(sandbox) for sandbox in (URL, True, False)] == [URL, True, False]
 
 
 def test_an_entry_does_not_show_its_values() -> None:

@@ -48,3 +48,9 @@ def _coverage_of_subprocesses(request: pytest.FixtureRequest) -> Iterator[None]:
             environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
             environment.delenv("COVERAGE_PROCESS_START", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _sandbox_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep servers with `--sandbox` from using one that another test or the developer has started."""
+    monkeypatch.setenv("CUSTOMERIO_SANDBOX_PORT", "0")

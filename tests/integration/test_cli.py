@@ -5,10 +5,8 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import shlex
 import signal
-import socket
 import subprocess
 import termios
 from pathlib import Path
@@ -19,7 +17,7 @@ import pytest
 
 from customerio_track_mcp import __version__
 from tests.support.messages import INITIALIZE
-from tests.support.process import COMMAND, KEY, environment, run, running, url_from_stderr
+from tests.support.process import COMMAND, environment, run, running, url_from_stderr
 from tests.support.waiting import wait_until
 
 
@@ -28,7 +26,7 @@ def test_version() -> None:
     assert (process.returncode, process.stdout) == (0, f"customerio-track-mcp {__version__}\n")
 
 
-@pytest.mark.parametrize("arguments", [[], ["stdio"], ["http"], ["check"]])
+@pytest.mark.parametrize("arguments", [[], ["stdio"], ["http"]])
 def test_invalid_settings_prevent_startup_with_one_line_each_and_status_2(arguments: list[str]) -> None:
     process = run(*arguments, env=environment(region="mars"))
     assert process.returncode == 2
@@ -48,26 +46,6 @@ def test_server_starts_without_a_site_id_and_reports_it() -> None:
     process = run(env=environment(api_key="key"))
     assert process.returncode == 0
     assert "CUSTOMERIO_SITE_ID is not set" in process.stderr
-
-
-def test_check_reports_an_unreachable_track_api_in_its_first_line() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    process = run("check", env=environment(api_key="site:key", track_url=f"http://127.0.0.1:{port}"))
-    assert process.returncode == 1
-    assert process.stdout.startswith("FAILED: No connection to the Track API")
-    assert process.stderr == ""  # failed attempts are not logged before the verdict
-
-
-@pytest.mark.parametrize("log_format", ["text", "json"])
-def test_check_reports_unknown_variables(log_format: str) -> None:
-    process = run("check", env=environment(log_format=log_format, api_kye=KEY))
-    assert process.returncode == 1
-    assert process.stdout.startswith("FAILED: CUSTOMERIO_API_KEY is not set")
-    (line,) = process.stderr.splitlines()
-    assert "WARNING: CUSTOMERIO_API_KYE is not a setting and is ignored; did you mean CUSTOMERIO_API_KEY?" in line
-    assert line.startswith("{" if log_format == "json" else "customerio-track-mcp: ")
-    assert KEY not in line
 
 
 def test_stdio_reports_unknown_variables_and_invalid_settings() -> None:
@@ -129,16 +107,6 @@ def test_sandbox_runs_alone_until_it_is_stopped(stop: signal.Signals) -> None:
         assert httpx.get(state_url, trust_env=False).json()["people"] == []
         process.send_signal(stop)
         assert process.wait(timeout=60) == 0
-
-
-def test_embedded_sandbox_avoids_a_port_in_use_and_its_url_is_in_the_instructions() -> None:
-    with running("--sandbox") as other:  # has the usual port, unless yet another process has it
-        url_in_use = url_from_stderr(other, "sandbox Track API at")
-        process = run("--sandbox", stdin=json.dumps(INITIALIZE) + "\n")
-    (url,) = re.findall(r"sandbox Track API at (http://127\.0\.0\.1:\d+) ", process.stderr)
-    assert url != url_in_use
-    instructions = json.loads(process.stdout)["result"]["instructions"]
-    assert instructions.endswith(f"This is a sandbox without real data: watch what arrives at {url}")
 
 
 def test_sandbox_on_a_non_loopback_address_warns() -> None:
@@ -219,10 +187,9 @@ def test_sandbox_is_called_without_the_credentials_of_the_environment() -> None:
     assert json.loads(process.stdout.splitlines()[1])["result"]["structuredContent"]["success"]
 
 
-@pytest.mark.parametrize(("command", "proxy"), [("stdio", "socks5://127.0.0.1:1"), ("check", "nonsense://")])
-def test_unusable_proxy_is_reported(command: str, proxy: str) -> None:
-    settings = environment(api_key="site:key") | {"ALL_PROXY": proxy}
-    process = run(command, env=settings)
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "nonsense://"])
+def test_unusable_proxy_is_reported(proxy: str) -> None:
+    process = run("stdio", env=environment(api_key="site:key") | {"ALL_PROXY": proxy})
     assert process.returncode == 2
     assert "ALL_PROXY: the proxy URL" in process.stderr
     assert "Traceback" not in process.stderr

@@ -107,7 +107,7 @@ def test_check_says_what_is_missing_and_fails(settings: dict[str, str], missing:
     assert completed.stderr == ""
 
 
-@pytest.mark.parametrize("arguments", [[], ["stdio"], ["http"], ["check"]])
+@pytest.mark.parametrize("arguments", [[], ["stdio"], ["http"]])
 @pytest.mark.parametrize(
     ("settings", "names"),
     [

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from customerio_track_mcp.mcp_server import create_mcp_server
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import TrackClient
+from customerio_track_mcp.upstream import Destination
 from tests.support.documents import ROOT
 from tests.support.tokens import estimated_tokens
 
@@ -52,6 +53,14 @@ async def test_the_tools_stay_within_the_budget_that_the_readme_states(mcp_clien
         round(everything, -2),
         round(instructions, -2),
     ]
+
+
+@pytest.mark.parametrize("destination", Destination)
+async def test_the_instructions_stay_within_their_budget_wherever_calls_go(
+    client: TrackClient, destination: Destination
+) -> None:
+    async with Client(create_mcp_server(ToolHandlers(client), destination=destination)) as connected:
+        assert estimated_tokens(connected.instructions or "") <= 120
 
 
 async def test_the_lists_of_prompts_and_resources_stay_within_their_budget(mcp_client: Client) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from customerio_track_mcp.hosts.catalog import HOSTS
-from customerio_track_mcp.hosts.entries import Entry, runs_this_program, uses_sandbox
+from customerio_track_mcp.hosts.entries import Entry, runs_this_program, sandbox_of
 from publish.install_links import cursor_link, readme_lines, vscode_link
 from publish.names import ROOT, Names, read_names
 
@@ -43,7 +43,7 @@ def test_links_contain_what_install_writes() -> None:
 
 def test_links_need_no_key() -> None:
     for _, entry in (decode_cursor(cursor_link(NAMES)), decode_vscode(vscode_link(NAMES))):
-        assert uses_sandbox(entry)
+        assert sandbox_of(entry)
         assert runs_this_program(entry)
         assert "env" not in entry
 

@@ -26,6 +26,7 @@ def policy(note: str = "", caller: Caller | None = None, **settings: Any) -> str
     ("settings", "line"),
     [
         ({"region": "EU"}, "Calls go to a live Customer.io workspace in region EU."),
+        ({"dry_run": True}, "Calls go nowhere: this is a dry run. Without it, they would go to a live Customer.io"),
         ({"track_url": "https://user-only.example"}, "Calls go to the Track API at an address that the operator has"),
         ({}, "operator has allowed: none. The server rejects all others"),
         ({"allow_reserved_keys": "unsubscribed,id"}, "operator has allowed: `id`, `unsubscribed`."),

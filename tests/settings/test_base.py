@@ -47,7 +47,10 @@ def test_secret_file_that_is_not_utf8_is_reported(read_settings: Callable[..., S
     ("given", "expected"),
     [
         ({"dry_run": "maybe"}, "CUSTOMERIO_DRY_RUN: expected true or false"),
-        ({"sandbox": " true "}, "CUSTOMERIO_SANDBOX: expected true or false"),
+        (
+            {"sandbox": "maybe"},
+            "CUSTOMERIO_SANDBOX: expected true, false or the URL of a sandbox, such as http://127.0.0.1:8765",
+        ),
         ({"max_events_per_hour": "ten"}, "CUSTOMERIO_MAX_EVENTS_PER_HOUR: expected a whole number"),
         ({"max_people_per_hour": "1e3"}, "CUSTOMERIO_MAX_PEOPLE_PER_HOUR: expected a whole number"),
         ({"max_people_per_hour": "9" * 5000}, "CUSTOMERIO_MAX_PEOPLE_PER_HOUR: expected a smaller whole number"),

@@ -10,7 +10,7 @@ from typing import Any, Final
 from customerio_track_mcp.cli.host_configuration import HostConfiguration, working_directory
 from customerio_track_mcp.cli.output import print_result
 from customerio_track_mcp.hosts.catalog import HOSTS, Host
-from customerio_track_mcp.hosts.entries import runs_this_program, uses_sandbox
+from customerio_track_mcp.hosts.entries import runs_this_program, sandbox_of, shown_sandbox
 from customerio_track_mcp.hosts.errors import HostError
 from customerio_track_mcp.hosts.locations import Machine
 from customerio_track_mcp.track import shorten
@@ -54,8 +54,15 @@ def _lines(host: Host, path: Path) -> Iterator[str]:
         return
     for name, entry in configuration.servers.items():
         if runs_this_program(entry):
-            where = "sandbox" if uses_sandbox(entry) else "workspace"
+            where = _destination(entry)
             yield f"{shorten(name, MAX_CHARACTERS)}: {where}, in {path}{_problem(entry)}"
+
+
+def _destination(entry: Mapping[str, Any]) -> str:
+    sandbox = shown_sandbox(sandbox_of(entry))
+    if isinstance(sandbox, str):
+        return f"sandbox at {shorten(sandbox, MAX_CHARACTERS)}"
+    return "sandbox" if sandbox else "workspace"
 
 
 def _problem(entry: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 import anyio
 
 from customerio_track_mcp.cli.options import (
+    CheckOptions,
     HttpOptions,
     InstallOptions,
     LogOptions,
@@ -47,14 +48,19 @@ _WAITING: Final = (
 )
 
 
-def run_reporting_settings_errors(run: Callable[[], int]) -> int:
+def run_reporting_settings_errors(run: Callable[[], int], report: Callable[[str], None] = print_status) -> int:
     """Return the exit status of `run`; invalid settings are reported, one line each."""
     try:
         return run()
     except SettingsError as error:
         for problem in error.problems:
-            print_status(problem)
+            report(problem)
         return INVALID_USAGE
+
+
+def print_failure(problem: str) -> None:
+    """Print the verdict of a check that could not be made, where its other verdicts are printed, too."""
+    print_result(f"FAILED: {problem}")
 
 
 def stdio(options: StdioOptions) -> int:
@@ -112,25 +118,12 @@ def sandbox(options: SandboxOptions) -> int:
     return _run(run, f"cannot listen on {options.host} port {options.port}")
 
 
-def check(options: NoOptions) -> int:
-    """Test the credentials."""
-    del options
-    from customerio_track_mcp.cli.check import check
-    from customerio_track_mcp.control.summary import report_lines
-    from customerio_track_mcp.instrumentation.logs import configure_logging
-    from customerio_track_mcp.settings.server import Settings
+def check(options: CheckOptions) -> int:
+    """Test the credentials, or the sandbox."""
+    from customerio_track_mcp.cli.check_command import run_check
 
     try:
-        settings = Settings.from_environment().with_defaults(log_level="ERROR")  # no log line before the verdict
-        configure_logging(settings.log_level, settings.log_format)
-        verdict = anyio.run(check, settings)
-        for line in verdict.lines:
-            print_result(line)
-        if settings.sandbox:
-            print_result("CUSTOMERIO_SANDBOX is true: a server with these settings calls a sandbox, not the workspace.")
-        for line in report_lines(settings):
-            print_result(line)
-        return 0 if verdict.is_usable else 1
+        return run_reporting_settings_errors(partial(run_check, options), print_failure)
     finally:
         report_unknown_variables()
 

@@ -12,7 +12,12 @@ from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.hosts.catalog import HOSTS, Host
 from customerio_track_mcp.hosts.config_file import ConfigFile
 from customerio_track_mcp.hosts.diff import masked_diff
-from customerio_track_mcp.hosts.entries import SANDBOX, runs_this_program, uses_sandbox
+from customerio_track_mcp.hosts.entries import (
+    runs_this_program,
+    sandbox_arguments,
+    sandbox_of,
+    shown_sandbox,
+)
 from customerio_track_mcp.hosts.errors import ConfigSyntaxError, HostError
 from customerio_track_mcp.hosts.formats import Path as KeyPath
 from customerio_track_mcp.hosts.locations import Machine
@@ -135,7 +140,7 @@ def strings_of(entry: object, names: Collection[str]) -> set[str]:
     env = entry.get("env")
     values = [value for name, value in env.items() if name in names] if isinstance(env, Mapping) else []
     # Arguments of another program that runs this one, such as `docker run -e NAME=VALUE`, may contain a key.
-    words = [word for word in (SANDBOX,) if uses_sandbox(entry)]
+    words = sandbox_arguments(shown_sandbox(sandbox_of(entry)))
     return {word for word in [entry.get("type"), entry.get("command"), *words, *values] if isinstance(word, str)}
 
 

@@ -158,7 +158,7 @@ def _startup_lines(options: HttpOptions, settings: HttpSettings, upstream: Upstr
             "authentication": settings.authentication,
             "workers": options.workers,
             "region": str(upstream.settings.region),
-            "sandbox": options.sandbox,
+            "sandbox": upstream.is_sandbox,
             "dry_run": upstream.settings.dry_run,
             "controls": ", ".join(controls),
         }

@@ -27,7 +27,15 @@ from customerio_track_mcp.cli.server_environment import (
 )
 from customerio_track_mcp.cli.upstream import environment_without_settings
 from customerio_track_mcp.hosts.catalog import MCP_SERVERS, generic_fields
-from customerio_track_mcp.hosts.entries import SANDBOX, Entry, is_same, with_settings_of_host
+from customerio_track_mcp.hosts.entries import (
+    SANDBOX,
+    SANDBOX_VARIABLE,
+    Entry,
+    is_same,
+    sandbox_arguments,
+    sandbox_in_variable,
+    with_settings_of_host,
+)
 from customerio_track_mcp.hosts.errors import HostError, OwnCommandError
 from customerio_track_mcp.hosts.locations import Machine
 from customerio_track_mcp.hosts.own_commands import command_line, run
@@ -85,19 +93,24 @@ def _attach(options: InstallOptions) -> int:
     host = configuration.host
     if not is_installed:
         print_status(f"{host.title} was not found on this machine; its file is ready for it")
-    print_result(f'{host.next_step}, then ask: "{_SANDBOX_QUESTION if options.sandbox else _QUESTION}"')
+    print_result(f'{host.next_step}, then ask: "{_SANDBOX_QUESTION if _uses_sandbox(options) else _QUESTION}"')
     return 0
 
 
+def _uses_sandbox(options: InstallOptions) -> bool:
+    """Return whether the server will not need credentials: by the option, or by a variable that is given for it."""
+    value = dict(options.env).get(SANDBOX_VARIABLE, "")
+    return bool(options.sandbox or sandbox_in_variable(os.environ.get(SANDBOX_VARIABLE) if value is None else value))
+
+
 def _environment(options: InstallOptions) -> ServerEnvironment:
-    if options.sandbox:
+    if _uses_sandbox(options):
         return sandbox_environment(options.env)
     return planned_environment(options) if options.dry_run else workspace_environment(options)
 
 
 def _entry(program: str, options: InstallOptions, environment: ServerEnvironment) -> Entry:
-    args = [SANDBOX] if options.sandbox else []
-    return Entry(program, args, environment.variables, environment.secrets)
+    return Entry(program, sandbox_arguments(options.sandbox), environment.variables, environment.secrets)
 
 
 def _shown(configuration: HostConfiguration, fields: Mapping[str, Any], entry: Entry) -> set[str]:
@@ -188,7 +201,7 @@ def _write(configuration: HostConfiguration, fields: Mapping[str, Any], entry: E
 def _print(options: InstallOptions) -> int:
     program = str(installed_program())
     environment: ServerEnvironment
-    if options.sandbox:
+    if _uses_sandbox(options):
         environment = sandbox_environment(options.env)
     elif options.key_store and not options.dry_run:
         try:

@@ -19,6 +19,7 @@ from pydantic.fields import FieldInfo
 from customerio_track_mcp import __version__
 from customerio_track_mcp.cli import commands
 from customerio_track_mcp.cli.options import (
+    CheckOptions,
     HelpOptions,
     HttpOptions,
     InstallOptions,
@@ -29,12 +30,12 @@ from customerio_track_mcp.cli.options import (
     TokenOptions,
     UninstallOptions,
 )
-from customerio_track_mcp.cli.output import print_result
-from customerio_track_mcp.cli.upstream import SANDBOX_PORT
+from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.settings.base import EnvironmentSettings, SettingsError
 from customerio_track_mcp.settings.control import ControlSettings
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
 from customerio_track_mcp.settings.http import CALLER_NAME, HttpSettings
+from customerio_track_mcp.settings.sandbox_choice import SANDBOX_PORT, sandbox_url
 from customerio_track_mcp.settings.server import Settings
 
 _MAX_PORT: Final = 65535
@@ -44,6 +45,10 @@ _HOST_NAMES: Final = ("claude-desktop", "claude-code", "cursor", "vscode", "wind
 """The hosts of the catalog, which is not loaded to serve one. A test keeps them in step."""
 
 _HOSTS_HELP: Final = f"one of {', '.join(_HOST_NAMES)}"
+_SANDBOX_HELP: Final = "use the sandbox: the one at URL, the running one, or an embedded one; no account needed"
+_CHECK_SANDBOX_HELP: Final = "check the running sandbox, or the one at URL, instead of the workspace"
+_WITH_SANDBOX: Final = ("stdio", "http", "check", "install")
+"""The commands with the option `--sandbox`."""
 _ENTRY_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,63}")
 """Gemini CLI misreads underscores, and other hosts reject dots and spaces."""
 _VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -52,7 +57,7 @@ _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 _EXAMPLES: Final = """\
 examples:
   customerio-track-mcp                    serve a host over stdio
-  customerio-track-mcp --sandbox          the same with an embedded sandbox; no account needed
+  customerio-track-mcp --sandbox          the same with the sandbox; no account needed
   customerio-track-mcp http --port 8000   serve http://127.0.0.1:8000/mcp
   customerio-track-mcp check              test the credentials
   customerio-track-mcp install cursor     add this server to a host (--list shows the hosts)
@@ -79,6 +84,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options: object = values.pop("options")(**values)
     if isinstance(options, StdioOptions) and not options.sandbox and (options.data or options.open):
         command.error("--data and --open require --sandbox")
+    if isinstance(options, StdioOptions) and isinstance(options.sandbox, str) and options.data:
+        command.error("--data needs a sandbox of its own: leave it out, or the URL of the sandbox")
     if isinstance(options, InstallOptions) and (options.host is not None) + options.list + options.print != 1:
         command.error("pass a HOST, --list or --print")
     if isinstance(options, InstallOptions) and options.key_store and (options.sandbox or options.list):
@@ -89,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _use_env_file(env_file)
         return run(options)
 
-    return commands.run_reporting_settings_errors(run_with_env_file)
+    report = commands.print_failure if isinstance(options, CheckOptions) else print_status
+    return commands.run_reporting_settings_errors(run_with_env_file, report)
 
 
 def _with_command(arguments: Sequence[str]) -> list[str]:
@@ -143,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     http.set_defaults(run=commands.http, options=HttpOptions)
     for serving in (stdio, http):
-        serving.add_argument("--sandbox", action="store_true", help="use an embedded sandbox; no account needed")
+        _add_sandbox(serving, _SANDBOX_HELP)
         serving.add_argument("--dry-run", action="store_true", help="do everything but send; no account needed")
 
     sandbox = subcommands.add_parser("sandbox", help="run the sandbox Track API alone, with a page to watch it")
@@ -157,7 +165,8 @@ def _parser() -> argparse.ArgumentParser:
         sandboxed.add_argument("--open", action="store_true", help="open the sandbox's page in the browser")
 
     check = subcommands.add_parser("check", help="test the credentials; exit status 0 if the tools can be used")
-    check.set_defaults(run=commands.check, options=NoOptions)
+    _add_sandbox(check, _CHECK_SANDBOX_HELP)
+    check.set_defaults(run=commands.check, options=CheckOptions)
     token = subcommands.add_parser("token", help="create a bearer token for a caller of the HTTP service")
     token.add_argument("name", type=_name, metavar="NAME", help="name of the caller: letters, digits, '.', '_', '-'")
     token.add_argument(
@@ -188,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     install.add_argument("host", nargs="?", type=_host, metavar="HOST", help=_HOSTS_HELP)
     install.add_argument("--list", action="store_true", help="list the hosts on this machine, and what is attached")
     install.add_argument("--print", action="store_true", help="print the configuration for any other host")
-    install.add_argument("--sandbox", action="store_true", help="use an embedded sandbox; no account needed")
+    _add_sandbox(install, _SANDBOX_HELP)
     install.add_argument(
         "--env",
         type=_variable,
@@ -255,6 +264,18 @@ def _print_help(parsers: Mapping[str | None, argparse.ArgumentParser], options: 
     return 0
 
 
+def _add_sandbox(parser: argparse.ArgumentParser, help_: str) -> None:
+    parser.add_argument(
+        "--sandbox",
+        nargs="?",
+        const=True,
+        default=False,
+        type=_sandbox,
+        metavar="URL",
+        help=help_,
+    )
+
+
 def _add_env_file(parser: argparse.ArgumentParser, default: str | None) -> None:
     parser.add_argument(
         _ENV_FILE_OPTION,
@@ -263,6 +284,19 @@ def _add_env_file(parser: argparse.ArgumentParser, default: str | None) -> None:
         default=default,
         help="read settings from this file; environment variables take precedence over it",
     )
+
+
+def _sandbox(text: str) -> str:
+    if text in _HOST_NAMES:
+        problem = f"{text!r} is not a URL; the host comes first: customerio-track-mcp install {text} --sandbox"
+    elif text in _WITH_SANDBOX:
+        problem = f"{text!r} is not a URL; a command comes first: customerio-track-mcp {text} --sandbox"
+    else:
+        try:
+            return sandbox_url(text)
+        except ValueError as error:
+            problem = str(error)
+    raise argparse.ArgumentTypeError(problem)
 
 
 def _port(text: str) -> int:

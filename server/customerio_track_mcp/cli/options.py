@@ -31,11 +31,11 @@ class StdioOptions(SandboxPageOptions):
     """Options of `stdio`.
 
     Attributes:
-        sandbox: whether calls go to an embedded sandbox.
+        sandbox: whether calls go to a sandbox, or the base URL of the one to use.
         dry_run: whether nothing is sent, whatever the settings say.
     """
 
-    sandbox: bool = False
+    sandbox: bool | str = False
     dry_run: bool = False
 
 
@@ -67,6 +67,17 @@ class SandboxOptions(SandboxPageOptions):
 
     host: str
     port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """Options of `check`.
+
+    Attributes:
+        sandbox: whether to check the sandbox instead of the workspace, or the base URL of the one to check.
+    """
+
+    sandbox: bool | str = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +134,14 @@ class InstallOptions(HostOptions):
     Attributes:
         list: whether to list the hosts and what is attached to them.
         print: whether to print the entry for any other host.
-        sandbox: whether the server uses an embedded sandbox.
+        sandbox: whether the server uses a sandbox, or the base URL of the one to use.
         env: environment variables of the server; a value of None is that of this process.
         key_store: whether the key is kept in the operating system's key store; None to ask.
     """
 
     list: bool = False
     print: bool = False
-    sandbox: bool = False
+    sandbox: bool | str = False
     env: Sequence[tuple[str, str | None]] = ()
     key_store: bool | None = None
 
@@ -165,7 +176,7 @@ class WorkerOptions:
         host: the address that the supervisor listens on.
         workers: the number of workers, which divide the rate limit.
         descriptor: the file descriptor of the listening socket.
-        sandbox_url: the supervisor's embedded sandbox; None for the workspace in the settings.
+        sandbox_url: the sandbox that the supervisor uses; None for the workspace in the settings.
         dry_run: whether nothing is sent, whatever the settings say.
     """
 

@@ -1,4 +1,7 @@
-"""Choose where a server's calls go: the workspace in the settings, or an embedded sandbox."""
+"""Choose where a server's calls go: the workspace in the settings, or a sandbox.
+
+The sandbox is the one that is named, else the one of this version that runs already, else an embedded one.
+"""
 
 from __future__ import annotations
 
@@ -10,23 +13,31 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import urlsplit
 
+from customerio_track_mcp import __version__
 from customerio_track_mcp.cli.options import SandboxPageOptions, StdioOptions
 from customerio_track_mcp.cli.output import print_status
+from customerio_track_mcp.cli.sandbox_identity import (
+    NoSandboxError,
+    require_sandbox_of_this_version,
+    sandbox_version_when_started,
+)
+from customerio_track_mcp.cli.sandbox_takeover import taking_over
 from customerio_track_mcp.instrumentation.logs import configure_logging
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE, LogLevel, Settings
-from customerio_track_mcp.track import Region
-from customerio_track_mcp.upstream import Upstream
+from customerio_track_mcp.track import Credentials, Region, is_loopback
+from customerio_track_mcp.upstream import RecordCall, Upstream
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox
 
 logger = logging.getLogger("customerio_track_mcp.startup")
 
-SANDBOX_PORT: Final = 8765
 _LOOPBACK: Final = "127.0.0.1"
 _SETTINGS_PREFIXES: Final = ("CUSTOMERIO_", "OTEL_")
 """OpenTelemetry's variables may contain the headers that authenticate its exporter."""
@@ -38,17 +49,18 @@ _Options = TypeVar("_Options", bound=StdioOptions)
 
 
 def with_sandbox_setting(options: _Options) -> _Options:
-    """Return `options` with `sandbox` if the settings ask for it: hosts that show a form cannot add an option.
+    """Return `options` with the sandbox that the settings ask for: hosts that show a form cannot add an option.
 
-    Invalid settings are ignored here. Whoever reads all of them next reports them together.
+    The option alone leaves it to the settings which sandbox it is. Invalid settings are ignored here. Whoever reads all
+    of them next reports them together.
     """
-    if options.sandbox:
+    if isinstance(options.sandbox, str):
         return options
     try:
         settings = Settings.from_environment(**_OF_WORKSPACE)
     except SettingsError:
         return options
-    return replace(options, sandbox=settings.sandbox)
+    return replace(options, sandbox=settings.sandbox or options.sandbox)
 
 
 @asynccontextmanager
@@ -62,18 +74,17 @@ async def open_upstream(options: StdioOptions, default_log_level: LogLevel) -> A
         default_log_level: the log level if it is not set.
 
     Raises:
-        SettingsError: a setting is invalid.
-        OSError: the sandbox cannot listen.
+        SettingsError: a setting is invalid, or no sandbox answers at the URL that is named.
+        OSError: the sandbox cannot listen on any port.
     """
     async with AsyncExitStack() as stack:
-        if options.sandbox:
-            upstream = sandbox_upstream(
-                (await stack.enter_async_context(_embedded_sandbox(options))).url, dry_run=options.dry_run
-            )
-        else:
-            upstream = settings_upstream(dry_run=options.dry_run)
-        settings = upstream.settings.with_defaults(log_level=default_log_level)
-        configure_logging(settings.log_level, settings.log_format)
+        is_dry_run = options.dry_run
+        upstream = None if options.sandbox else settings_upstream(dry_run=is_dry_run)
+        settings = sandbox_settings(dry_run=is_dry_run) if upstream is None else upstream.settings
+        logging_settings = settings.with_defaults(log_level=default_log_level)
+        configure_logging(logging_settings.log_level, logging_settings.log_format)
+        if upstream is None:
+            upstream = await _open_sandbox(options, settings, stack)
         _report(settings)
         yield upstream
 
@@ -93,7 +104,7 @@ def _report(settings: Settings) -> None:
 
 
 def settings_upstream(*, dry_run: bool = False) -> Upstream:
-    """Return the workspace that the settings name.
+    """Return the workspace that the settings name, which may be a sandbox on this machine.
 
     Args:
         dry_run: whether nothing is sent, whatever the settings say.
@@ -102,7 +113,17 @@ def settings_upstream(*, dry_run: bool = False) -> Upstream:
         SettingsError: a setting is invalid.
     """
     settings = Settings.from_environment(**_overrides(dry_run=dry_run))
+    if _is_sandbox(settings):
+        return _sandbox_upstream(settings, settings.base_url)
     return Upstream(settings, settings.base_url)
+
+
+def _is_sandbox(settings: Settings) -> bool:
+    if not is_loopback(urlsplit(settings.base_url).hostname or ""):
+        return False
+    from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID
+
+    return settings.credentials == Credentials(SANDBOX_SITE_ID, SANDBOX_API_KEY)
 
 
 def sandbox_upstream(url: str, *, dry_run: bool = False) -> Upstream:
@@ -115,11 +136,32 @@ def sandbox_upstream(url: str, *, dry_run: bool = False) -> Upstream:
     Raises:
         SettingsError: a setting is invalid.
     """
+    return _sandbox_upstream(sandbox_settings(dry_run=dry_run), url)
+
+
+def sandbox_settings(*, dry_run: bool = False) -> Settings:
+    """Return the settings with the sandbox's own credentials; those of the workspace need not be valid.
+
+    Args:
+        dry_run: whether nothing is sent, whatever the settings say.
+
+    Raises:
+        SettingsError: a setting is invalid.
+    """
     from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
     credentials = {"api_key": SANDBOX_API_KEY, "site_id": SANDBOX_SITE_ID}
-    settings = Settings.from_environment(**_OF_WORKSPACE | credentials | _overrides(dry_run=dry_run))
-    return Upstream(settings, url, f"This is a sandbox without real data: watch what arrives at {url}")
+    return Settings.from_environment(**_OF_WORKSPACE | credentials | _overrides(dry_run=dry_run))
+
+
+def local_sandbox_url(port: int) -> str:
+    """Return the URL of a sandbox that runs on a port of this machine."""
+    return f"http://{_LOOPBACK}:{port}"
+
+
+def _sandbox_upstream(settings: Settings, url: str, record_call: RecordCall | None = None) -> Upstream:
+    note = f"This is a sandbox without real data: watch what arrives at {url}"
+    return Upstream(settings, url, note, is_sandbox=True, record_call=record_call)
 
 
 def _overrides(*, dry_run: bool) -> dict[str, bool]:
@@ -153,17 +195,76 @@ async def running_sandbox(options: SandboxPageOptions, host: str, port: int) -> 
         yield sandbox
 
 
-@asynccontextmanager
-async def _embedded_sandbox(options: SandboxPageOptions) -> AsyncIterator[RunningSandbox]:
-    """Run a sandbox on its usual port, or on any free port if that is in use."""
-    async with AsyncExitStack() as stack:
+async def _open_sandbox(options: StdioOptions, settings: Settings, stack: AsyncExitStack) -> Upstream:
+    """Return the sandbox that `options` name, else the one that runs already, else one that runs until `stack` ends.
+
+    Raises:
+        SettingsError: the named one does not answer, or the port or the data file cannot be used.
+        OSError: a sandbox cannot listen on any port.
+    """
+    if isinstance(options.sandbox, str):
+        await _require_named(options, options.sandbox, settings)
+        return _sandbox_upstream(settings, options.sandbox)
+    notify, port = startup_notifier(settings), settings.sandbox_port
+    reason = f"port {port} is in use, and --data needs a sandbox of its own"
+    for _ in range(2):  # another server may start one between the look and the attempt to listen
+        if options.data is None and port:
+            try:
+                return await _find(options, settings, stack)
+            except NoSandboxError as error:
+                reason = str(error)
         try:
-            sandbox = await stack.enter_async_context(running_sandbox(options, _LOOPBACK, SANDBOX_PORT))
+            sandbox = await stack.enter_async_context(running_sandbox(options, _LOOPBACK, port))
+            break
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
-                raise
-            sandbox = await stack.enter_async_context(running_sandbox(options, _LOOPBACK, 0))
-        yield sandbox
+                cause = os.strerror(error.errno) if error.errno else error
+                problem = f"CUSTOMERIO_SANDBOX_PORT: cannot listen on port {port}: {cause}; set another port"
+                raise SettingsError([problem]) from None
+    else:
+        notify(f"{reason}: this server starts its own on another port")
+        sandbox = await stack.enter_async_context(running_sandbox(options, _LOOPBACK, 0))
+    return _sandbox_upstream(settings, sandbox.url, sandbox.record_call)
+
+
+async def _require_named(options: StdioOptions, url: str, settings: Settings) -> None:
+    notify = startup_notifier(settings)
+    if options.data is not None:
+        raise SettingsError(["--data needs a sandbox of its own: leave it out, or the URL of the sandbox"])
+    try:
+        version = await sandbox_version_when_started(url)
+    except NoSandboxError as error:
+        advice = f"{error.advice}, or " if error.advice else ""
+        raise SettingsError([f"{error}; {advice}correct the URL in --sandbox or CUSTOMERIO_SANDBOX"]) from None
+    notify(f"using the sandbox Track API at {url} (no real data); open it in a browser to watch")
+    if version != __version__:
+        notify(f"WARNING: that sandbox is of version {version}, and this server of {__version__}")
+    if not is_loopback(urlsplit(url).hostname or ""):
+        notify(f"WARNING: all data of calls goes to {url}, which is not on this machine: use made-up data only")
+    if options.open:
+        _open_in_browser(url)
+
+
+async def _find(options: StdioOptions, settings: Settings, stack: AsyncExitStack) -> Upstream:
+    """Return the sandbox that runs already; if it stops before `stack` ends, one is started in its place.
+
+    Raises:
+        NoSandboxError: there is none of this version.
+    """
+    port = settings.sandbox_port
+    url = local_sandbox_url(port)
+    await require_sandbox_of_this_version(url)
+    notify = startup_notifier(settings)
+    notify(f"using the sandbox Track API at {url}, which runs already (no real data); open it in a browser to watch")
+    if options.open:
+        _open_in_browser(url)
+
+    def report_takeover() -> None:
+        notify("that is the port of the sandbox that was used before and has stopped, with everything it contained")
+
+    start = partial(running_sandbox, SandboxPageOptions(), _LOOPBACK, port)
+    await stack.enter_async_context(taking_over(_LOOPBACK, port, start, report_takeover))
+    return _sandbox_upstream(settings, url)
 
 
 def _open_in_browser(url: str) -> None:

@@ -11,10 +11,13 @@ PROGRAM: Final = "customerio-track-mcp"
 MODULE: Final = "customerio_track_mcp"
 
 SANDBOX: Final = "--sandbox"
-"""The argument with which the server embeds a sandbox."""
+"""The argument with which the server uses a sandbox; one with a URL may follow, or be part of it."""
+SANDBOX_VARIABLE: Final = "CUSTOMERIO_SANDBOX"
+"""The variable that does the same."""
 
 _OWN_KEYS: Final = frozenset({"type", "command", "args", "env"})
 _DEFAULTS: Final[dict[str, Any]] = {"type": "stdio", "args": [], "env": {}}
+_TRUE: Final = frozenset({"true", "1", "yes", "on", "t", "y"})
 _CONTAINER_FILE: Final = re.compile(r"[\\/]")
 
 
@@ -53,9 +56,36 @@ def runs_this_program(entry: object) -> bool:
     return any(_names_program(word) for word in words if isinstance(word, str))
 
 
-def uses_sandbox(entry: Mapping[str, Any]) -> bool:
-    """Return whether an entry of a host's configuration starts the server with the embedded sandbox."""
-    return SANDBOX in _list(entry.get("args"))
+def sandbox_of(entry: Mapping[str, Any]) -> bool | str:
+    """Return whether an entry of a host's configuration starts the server with a sandbox, or the URL of that one."""
+    variables = entry.get("env")
+    in_variable = sandbox_in_variable(variables.get(SANDBOX_VARIABLE)) if isinstance(variables, Mapping) else False
+    words = _list(entry.get("args"))
+    for word, following in zip(words, [*words[1:], None], strict=False):
+        option, equals, value = word.partition("=") if isinstance(word, str) else ("", "", "")
+        if option == SANDBOX:
+            url = value if equals else following
+            return url if _is_url(url) else in_variable or True
+    return in_variable
+
+
+def sandbox_in_variable(value: object) -> bool | str:
+    """Return what a value of `SANDBOX_VARIABLE` means: whether a sandbox is used, or the URL of that one."""
+    if not isinstance(value, str):
+        return value is True
+    return value.strip() if _is_url(value) else value.strip().lower() in _TRUE
+
+
+def shown_sandbox(sandbox: bool | str) -> bool | str:
+    """Return `sandbox` as it may be shown: without a URL that contains a user and perhaps a password."""
+    return True if isinstance(sandbox, str) and "@" in sandbox else sandbox
+
+
+def sandbox_arguments(sandbox: bool | str) -> list[str]:
+    """Return the arguments with which the server uses a sandbox."""
+    if isinstance(sandbox, str):
+        return [SANDBOX, sandbox]
+    return [SANDBOX] if sandbox else []
 
 
 def is_same(entry: object, fields: Mapping[str, Any]) -> bool:
@@ -74,6 +104,10 @@ def with_settings_of_host(new: Mapping[str, Any], old: object) -> dict[str, Any]
     if not isinstance(old, Mapping) or not runs_this_program(old):
         return dict(new)
     return {**new, **{key: value for key, value in old.items() if key not in _OWN_KEYS}}
+
+
+def _is_url(value: object) -> bool:
+    return isinstance(value, str) and "://" in value
 
 
 def _list(value: object) -> list[Any]:

@@ -10,6 +10,9 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from logging.handlers import MemoryHandler
 from typing import Final
 
 from opentelemetry import trace
@@ -26,6 +29,7 @@ _LOGGERS_THAT_REPEAT_INPUT: Final = (
     "opentelemetry.propagators",
     "opentelemetry.baggage",
 )
+_MAX_DELAYED_LINES: Final = 10_000
 _OWN_LOGGERS: Final = "customerio_track_mcp"
 _CHARACTERS_TO_QUOTE: Final = frozenset(' "=')
 _STANDARD_ATTRIBUTES: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -46,6 +50,21 @@ def configure_logging(level: str, log_format: LogFormat = "text") -> None:
     logging.getLogger(_OWN_LOGGERS).setLevel(level)
     for name in _LOGGERS_THAT_REPEAT_INPUT:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def delayed_logs() -> Iterator[None]:
+    """Write the log lines of the block when it ends, so that they follow what it prints."""
+    written_later = MemoryHandler(_MAX_DELAYED_LINES, flushLevel=sys.maxsize)
+    handlers = logging.root.handlers
+    logging.root.handlers = [written_later]
+    try:
+        yield
+    finally:
+        logging.root.handlers = handlers
+        for record in written_later.buffer:
+            for handler in handlers:
+                handler.handle(record)
 
 
 def call_log(hash_key: bytes) -> OnCall:

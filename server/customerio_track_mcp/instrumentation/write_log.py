@@ -34,7 +34,9 @@ _CLOSE_TIMEOUT: Final = 2.0
 
 
 @contextmanager
-def open_write_log(path: Path, settings: Settings, base_url: str, on_lost: Callable[[int], None]) -> Iterator[OnCall]:
+def open_write_log(
+    path: Path, settings: Settings, base_url: str, on_lost: Callable[[int], None], *, is_sandbox: bool = False
+) -> Iterator[OnCall]:
     """Yield a function that adds a call to a write log. It neither waits nor raises.
 
     At the end of the block, what is queued is written, for at most two seconds.
@@ -44,6 +46,7 @@ def open_write_log(path: Path, settings: Settings, base_url: str, on_lost: Calla
         settings: how it names people.
         base_url: the Track API's. Calls to one on this machine, such as a sandbox, are marked.
         on_lost: called in this event loop with a number of calls that the file lacks, since it cannot be written.
+        is_sandbox: whether the Track API is a sandbox, which may be on another machine.
 
     Raises:
         SettingsError: the file cannot be written.
@@ -57,7 +60,7 @@ def open_write_log(path: Path, settings: Settings, base_url: str, on_lost: Calla
 
     appender = LineAppender(path, lambda lost: _line({"time": _now(), "lost": lost}), lose)
     hash_key = settings.hash_key if settings.write_log_identifiers == "hash" else None
-    fixed = {"sandbox": True} if is_loopback(urlsplit(base_url).hostname or "") else {}
+    fixed = {"sandbox": True} if is_sandbox or is_loopback(urlsplit(base_url).hostname or "") else {}
 
     def add(call: CallRecord) -> None:
         if is_write(call.context):

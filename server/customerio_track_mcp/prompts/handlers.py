@@ -14,6 +14,7 @@ from customerio_track_mcp.prompts.arguments import parse_arguments
 from customerio_track_mcp.prompts.registry import PROMPTS
 from customerio_track_mcp.tools.received_arguments import read_arguments, received_arguments
 from customerio_track_mcp.track import InvalidArgumentsError, shorten
+from customerio_track_mcp.upstream import Destination
 
 _MAX_NAME_CHARACTERS: Final = 80
 
@@ -29,8 +30,15 @@ async def list_prompts(
     )
 
 
-async def get_prompt(context: ServerRequestContext[Any], params: types.GetPromptRequestParams) -> types.GetPromptResult:
+async def get_prompt(
+    destination: Destination, context: ServerRequestContext[Any], params: types.GetPromptRequestParams
+) -> types.GetPromptResult:
     """Handle `prompts/get`.
+
+    Args:
+        destination: where the calls go that the prompt asks for.
+        context: the request.
+        params: its parameters.
 
     Raises:
         MCPError: the prompt is unknown, the caller may not use its tool, or an argument is invalid.
@@ -51,7 +59,8 @@ async def get_prompt(context: ServerRequestContext[Any], params: types.GetPrompt
         values = parse_arguments(prompt.arguments, read_arguments(received_arguments(context, params)))
     except InvalidArgumentsError as error:
         raise _invalid(f"Invalid arguments of the prompt {prompt.name}: {error}") from None
-    message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=prompt.render(values)))
+    content = types.TextContent(type="text", text=prompt.render(values, destination))
+    message = types.PromptMessage(role="user", content=content)
     return types.GetPromptResult(description=prompt.description, messages=[message])
 
 

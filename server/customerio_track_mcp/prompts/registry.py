@@ -17,6 +17,7 @@ from customerio_track_mcp.prompts.arguments import (
     segment_id_problems,
 )
 from customerio_track_mcp.prompts.texts import Values, fill_segment, record_events, sync_customers
+from customerio_track_mcp.upstream import Destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class RegisteredPrompt:
         name, title, description: what `prompts/list` returns for it.
         arguments: its arguments; hosts that ask for them in one line expect the required ones first.
         tool: the tool that the model calls. A caller who may not use it does not see the prompt.
-        render: returns its text.
+        render: returns its text for where the calls go.
     """
 
     name: str
@@ -35,7 +36,7 @@ class RegisteredPrompt:
     description: str
     arguments: Sequence[Argument]
     tool: str
-    render: Callable[[Values], str]
+    render: Callable[[Values, Destination], str]
 
     @property
     def definition(self) -> types.Prompt:

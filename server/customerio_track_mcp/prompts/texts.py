@@ -8,6 +8,7 @@ from typing import Final
 from customerio_track_mcp.prompts.quoting import quote_block, quote_line
 from customerio_track_mcp.resources.handlers import GUIDE_URI
 from customerio_track_mcp.track import NOT_SECONDS, RESERVED_ATTRIBUTES, RESERVED_EVENT_DATA, IdType, limits
+from customerio_track_mcp.upstream import Destination
 
 Values = Mapping[str, str]
 """A prompt's arguments by name; an absent one is empty."""
@@ -22,8 +23,13 @@ _NO_INVENTION: Final = (
 )
 _CONFIRM: Final = (
     "Before the first call, show me how you read the data, the first three calls, and the number of calls. Wait for my "
-    "yes: the calls write to a live workspace and can start campaigns that email real people."
+    "yes: the calls {effect}."
 )
+_EFFECTS: Final = {
+    Destination.WORKSPACE: "write to a live workspace and can start campaigns that email real people",
+    Destination.SANDBOX: "write to a sandbox, which emails nobody, as they would write to a live workspace",
+    Destination.NOWHERE: "are a dry run, in which nothing is sent, of what would write to a live workspace",
+}
 _FAILURES: Final = (
     "If a result has `success` false, do what its `error` says and nothing else. If three calls in a row fail for the "
     "same reason, stop and ask me."
@@ -33,7 +39,7 @@ _SUMMARY: Final = (
 )
 
 
-def sync_customers(values: Values) -> str:
+def sync_customers(values: Values, destination: Destination) -> str:
     """Return the procedure that brings a table of customers into Customer.io."""
     id_column = values["id_column"]
     identifier = (
@@ -52,7 +58,7 @@ def sync_customers(values: Values) -> str:
         f"{_NO_INVENTION} If an id or an address occurs in two rows, ask me which row is right.",
         "Ask me whether an address has changed since Customer.io got it. Such an update is dropped silently, unless "
         "`customer_id` is `cio_` and the person's cio_id, or the workspace lets their id change it.",
-        _CONFIRM,
+        _confirm(destination),
         "Call `create_or_update_customer` once for each row.",
         _FAILURES,
         _SUMMARY,
@@ -60,7 +66,7 @@ def sync_customers(values: Values) -> str:
     return _procedure("Bring the customers below into Customer.io.", steps, "customers", values["customers"])
 
 
-def record_events(values: Values) -> str:
+def record_events(values: Values, destination: Destination) -> str:
     """Return the procedure that records a table of events."""
     event_name = values["event_name"]
     name = (
@@ -76,7 +82,7 @@ def record_events(values: Values) -> str:
         f"`data` has at most {limits.EVENT_DATA_BYTES} bytes of JSON. Leave out reserved keys, unless I ask for one "
         f"and the server allows it: {_names(RESERVED_EVENT_DATA)}.",
         f"{_NO_INVENTION} A customer must exist before their first event.",
-        _CONFIRM,
+        _confirm(destination),
         "Call `send_event` exactly once for each row, in their order. Every call records another event, so never "
         "repeat one unless its `error` says so. Identical calls at the same time are one event: if rows are equal, "
         "wait for each result.",
@@ -86,7 +92,7 @@ def record_events(values: Values) -> str:
     return _procedure("Record the events below in Customer.io.", steps, "events", values["events"])
 
 
-def fill_segment(values: Values) -> str:
+def fill_segment(values: Values, destination: Destination) -> str:
     """Return the procedure that adds a list of people to a manual segment."""
     id_type = values["id_type"]
     kind = (
@@ -99,7 +105,7 @@ def fill_segment(values: Values) -> str:
         f"{kind} Customer.io ignores an id of another type silently, and an unknown one too.",
         f"{_NO_INVENTION} Remove repeated ids.",
         f"Split the list into calls of at most {limits.SEGMENT_IDS_PER_CALL} ids.",
-        _CONFIRM + " Nobody can be removed from a segment with these tools.",
+        f"{_confirm(destination)} Nobody can be removed from a segment with these tools.",
         f"Call `add_customers_to_segment` with `segment_id` {quote_line(values['segment_id'])} and `id_type` "
         f"{quote_line(id_type) if id_type else 'as you found it'}, which is `{IdType.ID}` if it is not passed. The "
         "segment must exist and must be a manual one.",
@@ -107,6 +113,10 @@ def fill_segment(values: Values) -> str:
         _SUMMARY,
     ]
     return _procedure("Add the people below to a manual segment in Customer.io.", steps, "people", values["people"])
+
+
+def _confirm(destination: Destination) -> str:
+    return _CONFIRM.format(effect=_EFFECTS[destination])
 
 
 def _procedure(task: str, steps: Iterable[str], name: str, text: str) -> str:

@@ -27,7 +27,7 @@ def policy_text(settings: Settings, note: str, caller: Caller) -> str:
 - Tools that you may use: {_tools(caller)}{_allow_lists(caller.restrictions)}{_items(control_lines(settings))}
 - Reserved keys that the operator has allowed: {_names(sorted(settings.allow_reserved_keys))}. \
 The server rejects all others; customerio-track://guide lists them.
-- Rate limit: {settings.rate_limit:g} requests per second to the workspace. Calls wait for it; you need not slow down.
+- Rate limit: {settings.rate_limit:g} requests per second. Calls wait for it; you need not slow down.
 - Retries: up to {settings.max_attempts} attempts within {settings.time_budget:g} seconds per call, made by the server.
 - Credentials: {_credentials(settings)}.
 
@@ -37,8 +37,12 @@ Only the operator can change this, in the server's settings.
 
 def _upstream(settings: Settings) -> str:
     if settings.track_url is not None:
-        return "Calls go to the Track API at an address that the operator has set."
-    return f"Calls go to a live Customer.io workspace in region {settings.region}."
+        destination = "the Track API at an address that the operator has set"
+    else:
+        destination = f"a live Customer.io workspace in region {settings.region}"
+    if settings.dry_run:
+        return f"Calls go nowhere: this is a dry run. Without it, they would go to {destination}."
+    return f"Calls go to {destination}."
 
 
 def _credentials(settings: Settings) -> str:

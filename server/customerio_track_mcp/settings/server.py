@@ -15,6 +15,7 @@ from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.control import ControlSettings
 from customerio_track_mcp.settings.key_store import ENTRY_NAME, KeyStore, KeyStoreError
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
+from customerio_track_mcp.settings.sandbox_choice import SANDBOX_PORT, sandbox_choice
 from customerio_track_mcp.settings.validators import lower, split, upper, validated_url, without_api_path
 from customerio_track_mcp.track import RESERVED_KEYS, Credentials, Region, RetryPolicy
 
@@ -53,8 +54,17 @@ class Settings(ControlSettings):
     track_url: str | None = Field(
         default=None, description="Base URL of the Track API instead of the region's; https, or http on loopback."
     )
-    sandbox: bool = Field(
-        default=False, description="true: use an embedded sandbox instead of the workspace, as --sandbox does."
+    sandbox: Annotated[bool | str, BeforeValidator(sandbox_choice)] = Field(
+        default=False,
+        description="true: use the sandbox instead of the workspace, as --sandbox does: the running one, or an "
+        "embedded one. The URL of a sandbox: use that one.",
+    )
+    sandbox_port: int = Field(
+        default=SANDBOX_PORT,
+        ge=0,
+        le=65535,
+        description="Port of this machine on which --sandbox expects a running sandbox, or else starts one; 0: it "
+        "starts one on any free port.",
     )
     allow_reserved_keys: Annotated[frozenset[str], NoDecode, BeforeValidator(split)] = Field(
         default=frozenset(),

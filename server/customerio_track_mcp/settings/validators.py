@@ -59,12 +59,13 @@ def without_api_path(url: str) -> str:
     return url
 
 
-def validated_url(text: str, example: str) -> str:
+def validated_url(text: str, example: str, *, allow_http: bool = False) -> str:
     """Return `text` stripped of whitespace, if it is an https URL, or http on loopback.
 
     Args:
         text: the value of a setting.
         example: a URL to show in the message.
+        allow_http: whether http is valid for other hostnames, too.
 
     Raises:
         ValueError: it is not such a URL, or contains a user, a query or a fragment. The message does not repeat it.
@@ -80,7 +81,9 @@ def validated_url(text: str, example: str) -> str:
         raise ValueError(expected) from None
     if not hostname or port == 0 or url.query or url.fragment or url.userinfo or any(map(str.isspace, text)):
         raise ValueError(expected)
-    if url.scheme != "https" and not (url.scheme == "http" and is_loopback(hostname)):
+    if allow_http and url.scheme not in ("http", "https"):
+        raise ValueError("must start with http:// or https://")
+    if not allow_http and url.scheme != "https" and not (url.scheme == "http" and is_loopback(hostname)):
         raise ValueError(
             "must start with https:// (http:// is accepted for loopback only), so that nobody can eavesdrop"
         )
