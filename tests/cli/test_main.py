@@ -20,6 +20,7 @@ from customerio_track_mcp.http.auth.static_tokens import StaticTokens
         ["--sandbx"],
         ["--open"],
         ["http", "--data", "x"],
+        ["sandbox", "--ca-file", "ca.pem"],
     ],
 )
 def test_invalid_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -42,7 +43,7 @@ def test_invalid_usage_is_status_2(arguments: list[str], capsys: pytest.CaptureF
         (["check", "--data", "x"], "check [-h] [--sandbox"),
         (["--sandbox", "http://127.0.0.1:1", "--data", "x"], "stdio [-h] [--sandbox"),
         (["token", "ann", "--scop", "x"], "token [-h] [--scope"),
-        (["demo", "now"], "demo [-h] [--env-file"),
+        (["demo", "now"], "demo [-h] [--open"),
     ],
 )
 def test_invalid_option_shows_the_usage_of_its_command(
@@ -113,3 +114,18 @@ def test_unknown_scope_is_invalid_usage(scope: str, capsys: pytest.CaptureFixtur
         main(["token", "ann", "--scope", scope])
     assert exit_.value.code == 2
     assert "expected customers:write, events:write, metrics:read, segments:write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "*", "*.example.com", "http://sandbox", "sandbox:8765", "sandbox/", "a b", "caf\u00e9", "[::1]:8765"),
+        *("a,b", "user@sandbox", "x" * 254, "-", "sandbox\n"),
+    ],
+)
+def test_a_hostname_with_anything_else_is_invalid_usage(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["sandbox", f"--allow-host={name}"])
+    assert exit_.value.code == 2
+    message = "expected one such as sandbox, without scheme, port, path or wildcard"
+    assert f"argument --allow-host: invalid hostname {name!r}: {message}" in capsys.readouterr().err

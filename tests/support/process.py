@@ -72,7 +72,7 @@ def url_from_stderr(process: subprocess.Popen[str], pattern: str) -> str:
     """Return the first URL in the first line of stderr that matches `pattern` and contains a URL."""
     assert process.stderr is not None
     for line in process.stderr:
-        if re.search(pattern, line) and (found := re.search(r'http://[^\s;)",]+', line)):
+        if re.search(pattern, line) and (found := re.search(r'https?://[^\s;)",]+', line)):
             return found.group()
     raise AssertionError(f"the process exited without a line that matches {pattern!r}")
 

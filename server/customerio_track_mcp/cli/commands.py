@@ -15,10 +15,10 @@ import anyio
 
 from customerio_track_mcp.cli.options import (
     CheckOptions,
+    DemoOptions,
     HttpOptions,
     InstallOptions,
     LogOptions,
-    NoOptions,
     SandboxOptions,
     StdioOptions,
     TokenOptions,
@@ -28,15 +28,12 @@ from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
 from customerio_track_mcp.cli.upstream import (
     open_upstream,
-    running_sandbox,
     startup_notifier,
     with_sandbox_setting,
 )
 from customerio_track_mcp.control.quotas.shares import share_warnings
 from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.settings.base import SettingsError
-from customerio_track_mcp.signals import stop_signals
-from customerio_track_mcp.track import is_loopback
 
 INVALID_USAGE: Final = 2
 """The exit status for an invalid setting or option."""
@@ -106,16 +103,9 @@ def http(options: HttpOptions) -> int:
 
 def sandbox(options: SandboxOptions) -> int:
     """Run the sandbox alone."""
+    from customerio_track_mcp.cli.sandbox import serve_sandbox
 
-    async def run() -> int:
-        if not is_loopback(options.host):
-            print_status(f"WARNING: --host {options.host} lets others on the network see and change this sandbox")
-        with stop_signals() as next_signal:
-            async with running_sandbox(options, options.host, options.port):
-                await next_signal()
-        return 0
-
-    return _run(run, f"cannot listen on {options.host} port {options.port}")
+    return _run(partial(serve_sandbox, options), f"cannot listen on {options.host} port {options.port}")
 
 
 def check(options: CheckOptions) -> int:
@@ -128,12 +118,11 @@ def check(options: CheckOptions) -> int:
         report_unknown_variables()
 
 
-def demo(options: NoOptions) -> int:
+def demo(options: DemoOptions) -> int:
     """Load example data into a sandbox through the real server."""
-    del options
-    from customerio_track_mcp.demo import run_demo
+    from customerio_track_mcp.cli.demo import show_demo
 
-    return anyio.run(partial(run_demo, print_result))
+    return _run(partial(show_demo, options), "cannot start a sandbox")
 
 
 def token(options: TokenOptions) -> int:

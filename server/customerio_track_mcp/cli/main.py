@@ -20,17 +20,18 @@ from customerio_track_mcp import __version__
 from customerio_track_mcp.cli import commands
 from customerio_track_mcp.cli.options import (
     CheckOptions,
+    DemoOptions,
     HelpOptions,
     HttpOptions,
     InstallOptions,
     LogOptions,
-    NoOptions,
     SandboxOptions,
     StdioOptions,
     TokenOptions,
     UninstallOptions,
 )
 from customerio_track_mcp.cli.output import print_result, print_status
+from customerio_track_mcp.settings.allow_lists import canonical_hostname
 from customerio_track_mcp.settings.base import EnvironmentSettings, SettingsError
 from customerio_track_mcp.settings.control import ControlSettings
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
@@ -90,6 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.error("pass a HOST, --list or --print")
     if isinstance(options, InstallOptions) and options.key_store and (options.sandbox or options.list):
         command.error("--key-store: not allowed with --sandbox or --list, which keep no key")
+
+    if isinstance(options, SandboxOptions) and options.ca_file and not options.tls:
+        command.error("--ca-file requires --tls")
 
     def run_with_env_file() -> int:
         if env_file is not None:
@@ -157,6 +161,22 @@ def _parser() -> argparse.ArgumentParser:
     sandbox = subcommands.add_parser("sandbox", help="run the sandbox Track API alone, with a page to watch it")
     sandbox.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     sandbox.add_argument("--port", type=_port, default=SANDBOX_PORT, help="0 for any free port (default: %(default)s)")
+    sandbox.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
+    sandbox.add_argument(
+        "--ca-file",
+        type=Path,
+        metavar="FILE",
+        help="write the CA certificate of --tls to this file (default: one below the home folder, which is printed)",
+    )
+    sandbox.add_argument(
+        "--allow-host",
+        dest="allow_hosts",
+        type=_hostname,
+        action="append",
+        metavar="NAME",
+        default=[],
+        help="accept this hostname too, for example of a container; repeat it for more",
+    )
     sandbox.set_defaults(run=commands.sandbox, options=SandboxOptions)
     for sandboxed in (stdio, http, sandbox):
         sandboxed.add_argument(
@@ -192,7 +212,8 @@ def _parser() -> argparse.ArgumentParser:
     log.add_argument("--json", action="store_true", help="print the summary as JSON")
     log.set_defaults(run=commands.log, options=LogOptions)
     demo = subcommands.add_parser("demo", help="load example customers into a sandbox through the real server")
-    demo.set_defaults(run=commands.demo, options=NoOptions)
+    demo.add_argument("--open", action="store_true", help="show it on the sandbox's page, and keep that until Ctrl+C")
+    demo.set_defaults(run=commands.demo, options=DemoOptions)
     install = subcommands.add_parser("install", help="add this server to an MCP host, such as Claude Desktop")
     install.add_argument("host", nargs="?", type=_host, metavar="HOST", help=_HOSTS_HELP)
     install.add_argument("--list", action="store_true", help="list the hosts on this machine, and what is attached")
@@ -324,6 +345,15 @@ def _host(text: str) -> str:
         return text
     raise argparse.ArgumentTypeError(
         f"invalid host {text!r}: expected {', '.join(_HOST_NAMES)}; for any other, use 'install --print'"
+    )
+
+
+def _hostname(text: str) -> str:
+    hostname = canonical_hostname(text, default_ports=())
+    if hostname and (hostname.endswith("]") or ":" not in hostname):
+        return hostname.strip("[]")
+    raise argparse.ArgumentTypeError(
+        f"invalid hostname {text!r}: expected one such as sandbox, without scheme, port, path or wildcard"
     )
 
 

@@ -9,11 +9,6 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoOptions:
-    """Options of a command that has none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxPageOptions:
     """What can be chosen for every sandbox, embedded or alone.
 
@@ -63,10 +58,27 @@ class SandboxOptions(SandboxPageOptions):
     Attributes:
         host: the address to listen on.
         port: 0 for any free port.
+        tls: whether to serve https.
+        ca_file: where the CA certificate is written; None for the default file.
+        allow_hosts: hostnames that clients reach it by, besides `localhost` and `host`.
     """
 
     host: str
     port: int
+    tls: bool = False
+    ca_file: Path | None = None
+    allow_hosts: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """Options of `demo`.
+
+    Attributes:
+        open: whether to show it on the sandbox's page, which stays until it is stopped.
+    """
+
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ MAX_SNAPSHOTS: Final = 4
 MAX_QUEUED_BYTES: Final = 8 * 2**20
 """Changes that a page has not read yet. A page further behind is disconnected; it reconnects and gets the state."""
 
+HANDSHAKE_SECONDS: Final = 10
+"""Time for a TLS handshake."""
 IDLE_SECONDS: Final = 75
 """Time for a request's head, and between two requests of a connection. Clients' pools keep connections for less."""
 BODY_SECONDS: Final = 30

@@ -11,6 +11,7 @@ from typing import Final, cast
 from aiohttp import web
 
 from customerio_track_mcp.sandbox.bounds import MAX_CONNECTIONS, SEND_SECONDS
+from customerio_track_mcp.sandbox.tls_handshakes import TlsHandshakes
 
 logger = logging.getLogger("customerio_track_mcp.sandbox")
 
@@ -54,18 +55,20 @@ async def listen(
     """
     loop = asyncio.get_running_loop()
     limit = max_connections() if maximum is None else maximum
+    handshakes = TlsHandshakes(ssl_context) if ssl_context else None
     next_line = loop.time()
 
     def protocol() -> asyncio.Protocol:
         nonlocal next_line
-        if len(server.connections) < limit:
-            return cast(asyncio.Protocol, server())
+        if len(server.connections) + (0 if handshakes is None else handshakes.number) < limit:
+            handler = cast(asyncio.Protocol, server())
+            return handler if handshakes is None else handshakes.protocol(handler)
         if loop.time() >= next_line:
             next_line = loop.time() + _SECONDS_BETWEEN_LINES
             logger.warning("the sandbox has its maximum of %d connections: further ones get 503", limit)
-        return _Refusal()
+        return _Refusal(_REFUSAL if handshakes is None else b"")
 
-    listener = await loop.create_server(protocol, host, port, ssl=ssl_context, backlog=_BACKLOG)
+    listener = await loop.create_server(protocol, host, port, backlog=_BACKLOG)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
         for listening in listener.sockets:
             # Inherited by the connections. It ends those whose client does not receive.
@@ -74,7 +77,10 @@ async def listen(
 
 
 class _Refusal(asyncio.Protocol):
+    def __init__(self, response: bytes) -> None:
+        self._response = response
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         client = cast(asyncio.Transport, transport)
-        client.write(_REFUSAL)
+        client.write(self._response)
         client.close()

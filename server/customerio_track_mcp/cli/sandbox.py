@@ -1,0 +1,33 @@
+"""Run the sandbox alone."""
+
+from __future__ import annotations
+
+from customerio_track_mcp.cli.certificate import create_certificate
+from customerio_track_mcp.cli.options import SandboxOptions
+from customerio_track_mcp.cli.output import print_status
+from customerio_track_mcp.cli.upstream import running_sandbox
+from customerio_track_mcp.signals import stop_signals
+from customerio_track_mcp.track import is_loopback
+
+
+async def serve_sandbox(options: SandboxOptions) -> int:
+    """Run a sandbox until SIGTERM or SIGINT; return the exit status.
+
+    Raises:
+        SettingsError: its data file or the file of its CA certificate cannot be used.
+        OSError: the address cannot be listened on.
+    """
+    if not is_loopback(options.host):
+        print_status(f"WARNING: --host {options.host} lets others on the network see and change this sandbox")
+    certificate = create_certificate([options.host, *options.allow_hosts]) if options.tls else None
+    with stop_signals() as next_signal:
+        async with running_sandbox(
+            options,
+            options.host,
+            options.port,
+            certificate=certificate,
+            ca_file=options.ca_file,
+            allowed_hosts=options.allow_hosts,
+        ):
+            await next_signal()
+    return 0
