@@ -13,7 +13,14 @@ from typing import Final
 from publish.names import ROOT, Names, read_names
 
 _SOURCE: Final = "server/"
-_METADATA: Final = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
+_METADATA: Final = (
+    "METADATA",
+    "RECORD",
+    "WHEEL",
+    "entry_points.txt",
+    "licenses/LICENSE",
+    "licenses/server/customerio_track_mcp/sandbox/page/vendor/lit-html/LICENSE",
+)
 _ADDED_TO_SDIST: Final = (".gitignore", "PKG-INFO", "pyproject.toml")
 """By hatchling, whatever `include` says. It reads .gitignore when it builds the wheel from the sdist."""
 

@@ -134,7 +134,7 @@ def test_metadata_names_every_license_script_and_python(built: Built) -> None:
         metadata = Parser().parsestr(wheel.read(information).decode())
         scripts = wheel.read(information.replace("METADATA", "entry_points.txt")).decode()
     assert metadata["Name"] == COMMAND
-    assert metadata["License-Expression"] == "MIT"
+    assert metadata["License-Expression"] == "MIT AND BSD-3-Clause"
     assert metadata["Requires-Python"] == ">=3.11"
     assert scripts.splitlines() == ["[console_scripts]", f"{COMMAND} = customerio_track_mcp.__main__:main"]
 

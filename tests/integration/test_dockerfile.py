@@ -112,7 +112,7 @@ def test_labels_follow_from_the_names_in_one_place() -> None:
         "org.opencontainers.image.title": names.project,
         "org.opencontainers.image.description": names.description,
         "org.opencontainers.image.version": names.version,
-        "org.opencontainers.image.licenses": "MIT",
+        "org.opencontainers.image.licenses": "MIT AND BSD-3-Clause",
         "org.opencontainers.image.source": names.repository,
         "org.opencontainers.image.url": names.repository,
         "org.opencontainers.image.documentation": f"{names.repository}/blob/v{names.version}/docs/deploy.md",
