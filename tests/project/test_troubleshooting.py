@@ -31,6 +31,7 @@ PARTS: Final = frozenset(
     {
         "Correct … and call again.",
         "Guide to the Customer.io tools",
+        "Press Ctrl+C to stop the sandbox.",
         "Region of the workspace, … […]: ",
         "Sandbox or live workspace, what you may use, send and set, maxima, rate limit, retries.",
         "Tracking API key (not shown): ",
@@ -47,6 +48,7 @@ PARTS: Final = frozenset(
         "an email address",
         "an invalid location",
         "create or read it",
+        "customerio-track-mcp install claude-desktop --sandbox",
         "number of workers",
         "pass another file, or one that does not exist yet",
         "restore a copy of it, or delete it to start empty",
