@@ -1,6 +1,7 @@
 // The tab Events, and an event's page.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { emptyList } from "./filters.js";
 import { jsonBlock, jsonLine } from "./json.js";
 import { paged } from "./paging.js";
@@ -16,7 +17,7 @@ export function eventsView(store, query) {
   const requests = requestsByEvent(store);
   return html`
     <ol class="rows list events-list" aria-label="Events">
-      ${rows.map((event) => html`
+      ${repeat(rows, (event) => event.number, (event) => html`
         <li class="row">
           <span class="when">${secondOf(event.timestamp)}</span>
           <span class="title"><a class="name" href=${href(`/events/${event.number}`)}>${event.name}</a> ${tags(event)}

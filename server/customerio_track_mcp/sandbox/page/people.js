@@ -1,6 +1,7 @@
 // The tab People, and a person's page.
 
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
+import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { emptyList } from "./filters.js";
 import { jsonBlock } from "./json.js";
 import { paged } from "./paging.js";
@@ -16,7 +17,7 @@ export function peopleView(store, query) {
   if (!rows.length) return emptyList(query, "Nobody has been identified yet.");
   return html`
     <ol class="rows list people-list" aria-label="People">
-      ${rows.map((person) => html`
+      ${repeat(rows, (person) => person.cio_id, (person) => html`
         <li class="row">
           <a class="name" href=${href(`/people/${person.cio_id}`)}>${nameOf(store, person.cio_id)}</a>
           <span class="muted">${secondIdentifier(person)}</span>
@@ -67,7 +68,7 @@ function earlierEvents(store, person, events) {
   return html`
     <h3>Events whose requests are no longer kept</h3>
     <ol class="rows list" aria-label="Events whose requests are no longer kept">
-      ${rows.map(({ number, name, timestamp }) => html`
+      ${repeat(rows, ({ number }) => number, ({ number, name, timestamp }) => html`
         <li class="row"><span class="when">${secondOf(timestamp)}</span>
           <a class="name" href=${href(`/events/${number}`)}>${name}</a></li>`)}
     </ol>
