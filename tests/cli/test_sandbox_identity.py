@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from customerio_track_mcp import __version__
+from customerio_track_mcp.cli.certificate import create_certificate
 from customerio_track_mcp.cli.sandbox_identity import (
     NoSandboxError,
     require_sandbox_of_this_version,
     sandbox_version,
     sandbox_version_when_started,
 )
-from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
 from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
+
+
+@asynccontextmanager
+async def tls_sandbox() -> AsyncIterator[tuple[str, bytes]]:
+    """Run a sandbox with a new certificate on every address of this machine; yields its URL and its CA certificate."""
+    certificate = create_certificate([])
+    async with run_sandbox(host="0.0.0.0", ssl_context=certificate.context) as sandbox:
+        yield sandbox.url.replace("0.0.0.0", "127.0.0.1"), certificate.ca_pem
+
 
 IDENTITY = {"name": "customerio-track-mcp sandbox", "version": "1.2.3"}
 
@@ -47,8 +60,8 @@ async def test_a_sandbox_of_another_version_is_named(scripted: ScriptedServer) -
         (respond(302, "", Location="http://127.0.0.1:1/"), "is not a sandbox (status 302", ""),
         (respond(403, "{}"), "does not accept the hostname 127.0.0.1", "--allow-host 127.0.0.1"),
         (respond(502, ""), "no sandbox answers at", "customerio-track-mcp sandbox"),
-        (close, "no sandbox answers at", "customerio-track-mcp sandbox"),
-        (hang, "(no response in time)", "customerio-track-mcp sandbox"),
+        (close, "does not use HTTP", "if it is a sandbox with --tls, write https://"),
+        (hang, "(no response in time)", "stop the program that uses that address"),
     ],
 )
 async def test_what_is_not_a_sandbox_is_described(scripted: ScriptedServer, act: Act, found: str, advice: str) -> None:
@@ -59,6 +72,36 @@ async def test_what_is_not_a_sandbox_is_described(scripted: ScriptedServer, act:
     assert scripted.url in str(caught.value)
     assert (advice in caught.value.advice) if advice else caught.value.advice == ""
     assert len(str(caught.value)) < 200
+
+
+async def test_another_scheme_than_that_of_the_sandbox_is_described(sandbox: RunningSandbox) -> None:
+    with pytest.raises(NoSandboxError, match="TLS failed with") as caught:
+        await sandbox_version(sandbox.url.replace("http://", "https://"))
+    assert caught.value.advice == "if it is a sandbox without --tls, write http://"
+    async with tls_sandbox() as (url, _):
+        with pytest.raises(NoSandboxError, match="does not use HTTP") as caught:
+            await sandbox_version(url.replace("https://", "http://"))
+    assert "if it is a sandbox with --tls, write https://" in caught.value.advice
+
+
+async def test_what_a_certificate_lacks_is_described(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    async with tls_sandbox() as (url, ca_pem):
+        with pytest.raises(NoSandboxError, match="is not trusted") as caught:
+            await sandbox_version(url)
+        assert "set SSL_CERT_FILE" in caught.value.advice
+        ca_file = tmp_path / "ca.pem"
+        ca_file.write_bytes(ca_pem)
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca_file))
+        assert await sandbox_version(url) == __version__
+        with pytest.raises(NoSandboxError, match=r"is not trusted .* mismatch") as caught:
+            await sandbox_version(url.replace("127.0.0.1", "127.0.0.2"))
+        assert "--allow-host 127.0.0.2" in caught.value.advice
+
+
+async def test_an_address_that_cannot_be_used_is_described() -> None:
+    with pytest.raises(NoSandboxError, match=r"nothing can be requested from http://127\.1:8765") as caught:
+        await sandbox_version("http://127.1:8765")
+    assert caught.value.advice == "write its address in full, such as 127.0.0.1"
 
 
 async def test_a_port_where_nobody_listens_is_described() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+
+from tests.support.scripted_server import ScriptedServer
 
 # They use POSIX signals, process groups and descriptors.
 collect_ignore_glob = ["*.py"] if sys.platform == "win32" else []
@@ -48,6 +50,13 @@ def _coverage_of_subprocesses(request: pytest.FixtureRequest) -> Iterator[None]:
             environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
             environment.delenv("COVERAGE_PROCESS_START", raising=False)
         yield
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedServer]:
+    """A scripted server for servers that run as subprocesses, whose reports of calls look for a sandbox."""
+    async with ScriptedServer(hides_lookups=True) as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

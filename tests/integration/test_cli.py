@@ -176,7 +176,7 @@ def test_sandbox_on_a_port_in_use_is_reported() -> None:
         port = httpx.URL(url_from_stderr(sandbox, "sandbox Track API at")).port
         process = run("sandbox", "--port", str(port))
     assert process.returncode == 1
-    assert f"cannot listen on 127.0.0.1 port {port}: " in process.stderr
+    assert process.stderr.endswith(f"cannot listen on 127.0.0.1 port {port}: Address already in use\n")
 
 
 def test_sandbox_is_called_without_the_credentials_of_the_environment() -> None:

@@ -20,7 +20,7 @@ async def test_confirmed_requests_survive_a_kill(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.wait()
     async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
-        assert await state_of(http) == before
+        assert await state_of(http) == before | {"can_play_demo": False}
 
 
 async def test_request_in_flight_when_the_sandbox_is_killed_has_no_response_after_the_restart(tmp_path: Path) -> None:

@@ -146,7 +146,8 @@ async def test_every_line_is_either_read_or_counted_once_there_is_a_reader(
         await wait_until(lambda: "tool call" in read_available(readable))
         process.terminate()
         assert await exit_status(process) == 0
-        assert read_available(readable) == ""
+        # A sandbox receives one report after the other, and what waits when the server ends is counted.
+        assert [line for line in read_available(readable).splitlines() if "call reports lost" not in line] == []
     os.close(readable)
 
 

@@ -49,6 +49,7 @@ class ScriptedServer:
     Args:
         tls: for https.
         port: where it listens; 0 for any free port.
+        hides_lookups: whether the question whether it is a sandbox gets 404, uses up no act and is not counted.
 
     Attributes:
         acts: what to do with the next requests.
@@ -59,8 +60,9 @@ class ScriptedServer:
         client_left: set when a connection has ended.
     """
 
-    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, port: int = 0, *, hides_lookups: bool = False) -> None:
         self._tls = tls
+        self._hides_lookups = hides_lookups
         self._port = port
         self.requests: list[RawRequest] = []
         self.acts: list[Act] = []
@@ -100,6 +102,10 @@ class ScriptedServer:
                 line, *lines = head.rstrip("\r\n").split("\r\n")
                 headers = {name.lower(): value for name, _, value in (entry.partition(": ") for entry in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
+                if self._hides_lookups and line.startswith("GET /_sandbox "):
+                    self.connections -= 1
+                    await respond(404, "{}")(reader, writer)
+                    return
                 self.requests.append(RawRequest(line, headers, body))
                 self.received.set()
                 act = self.acts.pop(0) if self.acts else self.otherwise

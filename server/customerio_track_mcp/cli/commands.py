@@ -6,6 +6,7 @@ A command imports what only it needs when it runs: hosts wait for stdio to start
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -166,5 +167,7 @@ def _run(run: Callable[[], Awaitable[int]], otherwise: str) -> int:
     try:
         return anyio.run(run)
     except OSError as error:
-        print_status(f"{otherwise}: {error.strerror or error}")
+        # asyncio's own text repeats the address.
+        cause = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or error
+        print_status(f"{otherwise}: {cause}")
         return 1

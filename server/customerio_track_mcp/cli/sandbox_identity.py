@@ -24,6 +24,9 @@ _STARTING_SECONDS: Final = 5.0
 _SECONDS_BETWEEN_LOOKS: Final = 0.25
 _MAX_VERSION_CHARACTERS: Final = 40
 _MAX_REASON_CHARACTERS: Final = 120
+_TOO_LATE: Final = "no response in time"
+_TLS_ERROR: Final = re.compile(r"\[SSL: (\w+)\] (.*?)(?: \(_ssl\.c:\d+\))?$")
+"""Python's own text of an `ssl.SSLError`."""
 _ERRNO: Final = re.compile(r"\[Errno (-?\d+)\] ")
 """Part of Python's own text of an `OSError`; after it, asyncio writes which of its functions failed."""
 
@@ -59,13 +62,14 @@ async def sandbox_version(url: str) -> str:
         async with httpx.AsyncClient(transport=transport, trust_env=False, timeout=_TIMEOUT) as client:
             with anyio.fail_after(_TOTAL_SECONDS):
                 response = await client.get(f"{url}{_PATH}")
+    except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+        advice = "write its address in full, such as 127.0.0.1"
+        raise NoSandboxError(f"nothing can be requested from {url}", advice) from None
     except (httpx.RequestError, TimeoutError) as error:
-        raise _silence(url, _reason(error)) from None
-    except httpx.InvalidURL:
-        raise NoSandboxError(f"nothing can be requested from {url}") from None
+        raise _without_response(url, error) from None
     status = response.status_code
     if status in (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT):
-        raise _silence(url, f"status {status}")
+        raise _not_started(url, f"status {status}")
     if status == HTTPStatus.FORBIDDEN:
         hostname = httpx.URL(url).host
         raise NoSandboxError(
@@ -106,7 +110,39 @@ async def require_sandbox_of_this_version(url: str) -> None:
         raise NoSandboxError(f"the sandbox at {url} is of version {version}, and this program of {__version__}")
 
 
-def _silence(url: str, reason: str) -> NoSandboxError:
+def _without_response(url: str, error: httpx.RequestError | TimeoutError) -> NoSandboxError:
+    """Return why there was no response, in the words of the operating system or of TLS, and not of the other side."""
+    text = str(error)
+    if (tls_error := _TLS_ERROR.match(text)) is not None:
+        return _without_tls(url, tls_error[1], tls_error[2])
+    if isinstance(error, httpx.ConnectTimeout):
+        return _not_started(url, _TOO_LATE)
+    if isinstance(error, httpx.ConnectError):
+        found = _ERRNO.search(text)
+        if found is not None and (number := int(found[1])) > 0:
+            return _not_started(url, os.strerror(number))
+        return _not_started(url, shorten(text[found.end() :] if found else text, _MAX_REASON_CHARACTERS))
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        advice = "stop the program that uses that address, then start one with 'customerio-track-mcp sandbox'"
+        return NoSandboxError(f"no sandbox answers at {url} ({_TOO_LATE})", advice, may_start=True)
+    advice = "if it is a sandbox with --tls, write https://; otherwise stop the program that uses that address"
+    return NoSandboxError(f"what answers at {url} does not use HTTP", advice, may_start=True)
+
+
+def _without_tls(url: str, name: str, text: str) -> NoSandboxError:
+    if name == "CERTIFICATE_VERIFY_FAILED":
+        reason = shorten(text.rpartition("failed: ")[2].rstrip("."), _MAX_REASON_CHARACTERS)
+        if "mismatch" in reason:
+            advice = f"if it is a sandbox, start it with --allow-host {httpx.URL(url).host}"
+        else:
+            advice = "if it is a sandbox, set SSL_CERT_FILE to the file of its CA certificate, which it printed"
+        # It may just be replacing that file, or be about to be restarted.
+        return NoSandboxError(f"the certificate at {url} is not trusted ({reason})", advice, may_start=True)
+    advice = "if it is a sandbox without --tls, write http://"
+    return NoSandboxError(f"TLS failed with what answers at {url} ({name})", advice)
+
+
+def _not_started(url: str, reason: str) -> NoSandboxError:
     advice = "start one with 'customerio-track-mcp sandbox'"
     return NoSandboxError(f"no sandbox answers at {url} ({reason})", advice, may_start=True)
 
@@ -121,16 +157,3 @@ def _version_in(response: httpx.Response) -> str | None:
         return None
     version = identity.get("version")
     return shorten(version, _MAX_VERSION_CHARACTERS) if isinstance(version, str) else None
-
-
-def _reason(error: httpx.RequestError | TimeoutError) -> str:
-    """Return why there was no response, in the words of the operating system or of TLS, and not of the other side."""
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
-        return "no response in time"
-    if not isinstance(error, httpx.ConnectError):
-        return type(error).__name__
-    text = str(error)
-    if (found := _ERRNO.search(text)) is None:
-        return shorten(text, _MAX_REASON_CHARACTERS)
-    number = int(found[1])
-    return os.strerror(number) if number > 0 else shorten(text[found.end() :], _MAX_REASON_CHARACTERS)
