@@ -23,7 +23,7 @@ import httpx
 from playwright.async_api import async_playwright
 
 from customerio_track_mcp.demo import play
-from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID, run_sandbox
+from customerio_track_mcp.sandbox import run_sandbox
 from customerio_track_mcp.sandbox.records import Change, Kind
 from customerio_track_mcp.sandbox.storage import Storage
 
@@ -71,13 +71,10 @@ def with_digest(picture: bytes, digest: str) -> bytes:
 
 
 async def record_demo() -> dict[str, Any]:
-    """Play the demo, let another client send what the API drops, and return the sandbox's state."""
+    """Play the demo, and return the sandbox's state."""
     async with run_sandbox() as sandbox:
         await play(sandbox.url)
-        headers = {"User-Agent": "shop-backend/3.1"}
-        credentials = (SANDBOX_SITE_ID, SANDBOX_API_KEY)
-        async with httpx.AsyncClient(base_url=sandbox.url, auth=credentials, headers=headers, trust_env=False) as http:
-            (await http.put("/api/v1/customers/1007", json={"note": "x" * 1200})).raise_for_status()
+        async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
             state: dict[str, Any] = (await http.get("/_sandbox/state")).json()
     return state
 
@@ -92,22 +89,18 @@ def with_fixed_times_and_ids(state: dict[str, Any]) -> dict[str, Any]:
 
     fixed: dict[str, Any] = json.loads(ULID.sub(fixed_id, json.dumps(state)))
     calls = {call["id"]: call for call in fixed["calls"]}
-    for number, entry in enumerate(sorted([*fixed["calls"], *_of_other_clients(fixed)], key=lambda entry: entry["at"])):
-        entry["at"], entry["seconds"] = START + number * SECONDS_BETWEEN, 0.004
+    for number, call in enumerate(sorted(calls.values(), key=lambda call: call["at"])):
+        call["at"], call["seconds"] = START + number * SECONDS_BETWEEN, 0.004
     for request in fixed["request_log"]:
         request["seconds"] = 0.001
-        if call := calls.get(request["call"]):
-            delay = 0.6 * (request["attempt"] - 1)  # about the server's backoff
-            request["at"], call["seconds"] = call["at"] + delay + 0.002, 0.004 + delay
+        call = calls[request["call"]]
+        delay = 0.6 * (request["attempt"] - 1)  # about the server's backoff
+        request["at"], call["seconds"] = call["at"] + delay + 0.002, 0.004 + delay
         if request["event"] is not None and not request["is_repeat"]:
             fixed["events"][request["event"] - 1]["timestamp"] = int(request["at"])
     for dropped in fixed["dropped"]:
         dropped["at"] = START
     return fixed
-
-
-def _of_other_clients(state: dict[str, Any]) -> list[dict[str, Any]]:
-    return [request for request in state["request_log"] if request["call"] is None]
 
 
 def changes(state: dict[str, Any]) -> Iterator[Change]:

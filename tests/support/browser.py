@@ -40,7 +40,7 @@ async def open_page(
     expected_error: str | None = None,
     **options: Any,
 ) -> AsyncIterator[Page]:
-    """Open the page of the sandbox at `url`, connected. A console error or a request to another host fails the test.
+    """Open the page of the sandbox at `url`, connected. A console message or a request to another host fails the test.
 
     Args:
         browser: the browser.
@@ -48,14 +48,14 @@ async def open_page(
         path: what follows the URL, such as `/#/people`.
         width: of the window, in pixels.
         height: of the window, in pixels.
-        expected_error: a part of the console errors that do not fail the test; None if each does.
+        expected_error: a part of the console messages that do not fail the test; None if each does.
         options: further ones of the browser's context, such as `color_scheme`.
     """
     viewport: Any = {"width": width, "height": height}
     context = await browser.new_context(viewport=viewport, timezone_id=ZONE, **options)
     page = await context.new_page()
     errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("console", lambda message: errors.append(message.text))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda request: None if request.url.startswith((url, "data:")) else errors.append(request.url))
     try:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
 
+import anyio
+import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID, RunningSandbox
 from tests.support.browser import open_page
 from tests.support.reporting_server import ReportingServer
+from tests.support.sandbox_state import state_of
 
+SENT = ("method", "path", "body", "status")
 EVENT_ID = "01JD0000000000000000000000"
 
 
@@ -81,9 +87,23 @@ async def test_link_opens_the_entry_after_a_reload(
 
 async def test_entry_that_is_no_longer_kept_is_reported(browser: Browser, sandbox: RunningSandbox) -> None:
     for path in ("/#/call/gone", "/#/request/7", "/#/request/text"):
-        async with open_page(browser, sandbox.url, path=path) as page:
+        async with open_page(browser, sandbox.url, path=path, width=400) as page:
             await expect(page.locator("#entry h2")).to_have_text("No longer kept")
             await expect(page.locator("#entry")).to_contain_text("The sandbox keeps the newest 10,000")
+
+
+async def test_link_to_a_request_opens_no_other_one_after_a_reset(
+    page: Page, browser: Browser, server: ReportingServer, sandbox: RunningSandbox
+) -> None:
+    await server.track("ann", {"name": "before"})
+    await page.locator(".entry-link").click()
+    await expect(page.locator("#entry h2")).to_contain_text("before")
+    assert (await page.request.post(f"{sandbox.url}/_sandbox/reset", data={})).ok
+    await server.track("ann", {"name": "after"})
+    await expect(page.locator(".entry")).to_contain_text("after")
+    await expect(page.locator("#entry h2")).to_have_text("No longer kept")
+    async with open_page(browser, sandbox.url, path="/#/request/1") as other:
+        await expect(other.locator("#entry h2")).to_contain_text("after")
 
 
 async def test_request_of_a_call_opens_the_call_at_that_request(page: Page, server: ReportingServer) -> None:
@@ -119,18 +139,51 @@ async def test_reason_of_a_rejection_and_of_a_drop(page: Page, server: Reporting
     await expect(page.locator("#entry .note-full.bad")).to_contain_text("attribute 'note'")
 
 
-async def test_request_is_copied_as_a_curl_command_without_the_key(
-    page: Page, server: ReportingServer, sandbox: RunningSandbox
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/v1/customers/o'neill/events", """{"name": "it's", "data": {"a": "`id` $(id) $HOME \\\\ !!"}}"""),
+        ("PUT", "/api/v1/customers/[1-3]{a,b}/../x?y=%00&z=$z", "{}"),
+        ("POST", "/api/v1/customers/ann/events", "@file"),
+        ("POST", "/api/v1/customers/ann/events", "--data %s\n\tü 💥 \u2028"),
+        ("PUT", "/api/v1/customers/ann", '{"note": "' + "x'" * 100_000 + '"}'),
+        ("HEAD", "/api/v1/customers/ann", ""),
+        ("DELETE", "/api/v1/customers/ann", ""),
+    ],
+    ids=["quotes", "path", "file name", "option", "long body", "HEAD", "no body"],
+)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="no curl on this machine")
+async def test_copied_curl_command_sends_the_same_request_again(
+    page: Page, sandbox: RunningSandbox, method: str, path: str, body: str
 ) -> None:
     await page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=sandbox.url)
-    await server.track("o'neill", {"name": "it's bought"})
+    async with httpx.AsyncClient(auth=(SANDBOX_SITE_ID, SANDBOX_API_KEY), trust_env=False) as http:
+        await http.request(method, sandbox.url, content=body, extensions={"target": path.encode()})
     await page.locator(".entry-link").click()
     await page.get_by_role("button", name="Copy as curl").click()
     await expect(page.get_by_role("button", name="Copied")).to_be_visible()
     command = await page.evaluate("navigator.clipboard.readText()")
-    assert command.startswith('curl --globoff --path-as-is -X POST -u "$CUSTOMERIO_SITE_ID:$CUSTOMERIO_API_KEY" ')
-    assert "it'\\''s bought" in command
-    assert command.endswith(f"'{sandbox.url}/api/v1/customers/o%27neill/events'")
+    script = ["sh", "-s"]  # not an argument, whose length is limited
+    result = await anyio.run_process(script, input=command.encode(), env={"PATH": os.environ["PATH"]}, check=False)
+    assert result.returncode == 0, result.stderr
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
+        first, second = (await state_of(http))["request_log"]
+    assert first["path"] == path
+    assert [second[name] for name in SENT] == [first[name] for name in SENT]
+
+
+async def test_integers_are_shown_with_all_their_digits(page: Page, server: ReportingServer) -> None:
+    number = 12345678901234567891
+    await server.identify("ann", {"order": number}, "call-1")
+    server.report("call-1", "create_or_update_customer", {"customer_id": number, "order": number}, at=1e18)
+    await expect(page.locator(".entry .what")).to_contain_text(f"{number} order {number}")
+    await page.locator(".entry-link").click()
+    await expect(page.locator("#entry pre").first).to_contain_text(f'"order": {number}')
+    await expect(page.locator("#entry .request-part pre").first).to_contain_text(f'"order": {number}')
+    await page.locator("#entry").get_by_role("link", name="ann").click()
+    await expect(page.locator(".attributes")).to_contain_text(str(number))
+    await page.evaluate("hash => { location.hash = hash; }", f"/?search={number}&person={number}")
+    await expect(page.locator(".entry")).to_have_count(1)
 
 
 async def test_call_is_copied_as_json_with_its_requests(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
@@ -11,7 +12,7 @@ from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
 from customerio_track_mcp.sandbox.bounds import MAX_WATCHERS
 from tests.support.browser import open_page
 from tests.support.raw_clients import received, silent_clients
-from tests.support.reporting_server import ReportingServer
+from tests.support.reporting_server import ReportingServer, reporting_server
 
 MARKUP = '<script>document.title="owned"</script><img src=x onerror="document.title=1">'
 
@@ -62,12 +63,22 @@ async def test_hidden_page_disconnects(page: Page) -> None:
     await expect(page.locator("#connection")).to_have_text("Live")
 
 
-async def test_lost_connection_is_reported(browser: Browser) -> None:
+async def test_lost_connection_is_reported_until_a_sandbox_is_there_again(browser: Browser) -> None:
     page = await browser.new_page()
-    async with run_sandbox() as sandbox:
+    async with run_sandbox() as sandbox, reporting_server(sandbox) as server:
         await page.goto(sandbox.url)
         await expect(page.locator("#connection")).to_have_text("Live")
+        await server.send_event("call-1", "ann", "bought")
+        await page.locator(".entry-link").click()
     await expect(page.get_by_role("alert")).to_contain_text("Connection to the sandbox lost")
+    await expect(page.locator("#entry h2")).to_contain_text("bought")
+    await page.get_by_role("button", name="Reset").click()
+    await page.get_by_role("button", name="Delete everything").click()
+    await expect(page.get_by_role("alert")).to_contain_text("The sandbox does not respond.")
+    async with run_sandbox(port=httpx.URL(sandbox.url).port or 0):
+        await expect(page.locator("#connection")).to_have_text("Live", timeout=30_000)
+        await expect(page.get_by_role("alert")).to_be_empty()
+        await expect(page.locator("#entry h2")).to_have_text("No longer kept")
 
 
 async def test_refused_page_connects_when_another_is_closed(

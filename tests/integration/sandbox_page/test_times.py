@@ -84,4 +84,6 @@ async def test_days_near_today_have_words(page: Page) -> None:
 
 
 async def test_time_zone_is_named_with_its_difference_from_utc(page: Page) -> None:
-    assert await call(page, "zoneName") in ("Europe/Berlin (UTC+01:00)", "Europe/Berlin (UTC+02:00)")
+    assert await call(page, "zoneName") in ("Europe/Berlin (now UTC+01:00)", "Europe/Berlin (now UTC+02:00)")
+    assert await call(page, "zoneName", SECONDS) == "Europe/Berlin (UTC+01:00)"
+    assert await call(page, "zoneName", SECONDS + 181 * 86_400) == "Europe/Berlin (UTC+02:00)"

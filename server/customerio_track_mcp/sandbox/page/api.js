@@ -1,5 +1,6 @@
 // The sandbox's own endpoints: live changes, and what the page asks the sandbox to do.
 
+import { parseJson } from "./json.js";
 import { store } from "./store.js";
 
 const RETRY_MILLISECONDS = 2000;
@@ -24,8 +25,8 @@ async function send(path, options) {
     store.setProblem(null);
     return result;
   }
-  const reason = result?.meta?.errors?.join("; ") ?? result?.meta?.error ?? response?.status ?? "no response";
-  store.setProblem(`The sandbox rejected the request (${reason}).`);
+  const reason = result?.meta?.errors?.join("; ") ?? result?.meta?.error ?? response?.status;
+  store.setProblem(response ? `The sandbox rejected the request (${reason}).` : "The sandbox does not respond.");
   return null;
 }
 
@@ -39,12 +40,15 @@ export function watch() {
     return;
   }
   changes = new EventSource("/_sandbox/changes");
-  const on = (name, apply) => changes.addEventListener(name, (message) => apply(JSON.parse(message.data)));
+  const on = (name, apply) => changes.addEventListener(name, (message) => apply(parseJson(message.data)));
   on("state", (state) => store.applyState(state));
   on("change", (change) => store.applyChange(change));
   on("faults", (faults) => store.applyFaults(faults));
   on("demo", (demo) => store.applyDemo(demo));
-  changes.addEventListener("open", () => store.setConnection("live", "Live"));
+  changes.addEventListener("open", () => {
+    store.setProblem(null); // of a request that was made without a connection
+    store.setConnection("live", "Live");
+  });
   changes.addEventListener("error", () => {
     // A browser reconnects by itself, except after a response with an error status.
     if (changes.readyState === EventSource.CLOSED) {

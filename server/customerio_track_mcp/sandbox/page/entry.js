@@ -6,11 +6,11 @@ import { copyButton } from "./copy.js";
 import { curlCommand } from "./curl.js";
 import { faultName } from "./faults.js";
 import { jsonBlock, prettyJson } from "./json.js";
-import { href } from "./route.js";
+import { href, requestPath } from "./route.js";
 import { bodyOf, nameOf, parsed } from "./search.js";
 import { badge, isReportExpected, requestStatusOf, responseText, responseTone, statusOf } from "./status.js";
 import { headline, notesOf, reasonOf, repeatText } from "./summary.js";
-import { openedEntry } from "./timeline.js";
+import { openedEntry, openedRequest } from "./timeline.js";
 import { durationText, timeOf } from "./times.js";
 
 const NOT_KEPT = "The body was not received completely, or it is too long to keep.";
@@ -28,8 +28,8 @@ export function entryView(store, opened, close) {
       ${store.isLoaded ? notKept(store, opened) : nothing}`;
   }
   const { call, requests } = entry;
-  const number = opened.kind === "request" ? Number(opened.id) : null;
-  const shared = new URL(href(`/${opened.kind}/${encodeURIComponent(opened.id)}`, {}), location.href).href;
+  const shown = openedRequest(store, opened);
+  const shared = new URL(href(shown ? requestPath(shown) : entry.path, {}), location.href).href;
   return html`
     <div class="panel-head">
       ${badge(statusOf(entry))}
@@ -48,12 +48,12 @@ export function entryView(store, opened, close) {
     </p>
     ${call ? callDetails(call) : nothing}
     ${entry.callId !== null && !call ? html`<p class="muted">${pendingText(entry)}</p>` : nothing}
-    ${requests.length ? nothing : html`<p class="muted">No request was sent to the Track API.</p>`}
+    ${requests.length ? nothing : html`<p class="part muted">${withoutRequestsText(entry)}</p>`}
     ${repeat(
       requests,
       (request) => request.number,
       (request, index) =>
-        requestDetails(store, request, number === null ? index === requests.length - 1 : request.number === number),
+        requestDetails(store, request, shown ? request === shown : index === requests.length - 1),
     )}
     ${call?.meta ? metadata(call.meta) : nothing}`;
 }
@@ -73,6 +73,12 @@ function pendingText(entry) {
   return isReportExpected(entry)
     ? "The tool call is in progress: its arguments and its result appear when it ends."
     : "The server has not reported the tool call of these requests.";
+}
+
+function withoutRequestsText(entry) {
+  const status = statusOf(entry);
+  if (status === "joined") return "No request of its own was sent: the identical call sent one.";
+  return status === "accepted" ? "Its requests are no longer kept." : "No request was sent to the Track API.";
 }
 
 function callDetails(call) {

@@ -5,7 +5,7 @@ import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { emptyList } from "./filters.js";
 import { jsonBlock, jsonLine } from "./json.js";
 import { paged } from "./paging.js";
-import { href } from "./route.js";
+import { href, requestPath } from "./route.js";
 import { matchesPerson, matchesText, nameOf } from "./search.js";
 import { isInFlight } from "./status.js";
 import { readableTime, secondOf, timeOf, zoneName } from "./times.js";
@@ -47,7 +47,7 @@ export function eventView(store, number) {
         <dt>Person</dt>
         <dd><a href=${href(`/people/${event.person}`)}>${nameOf(store, event.person)}</a></dd>
         <dt>Time</dt>
-        <dd>${secondOf(event.timestamp)} ${zoneName()} <span class="muted mono">${event.timestamp}</span></dd>
+        <dd>${secondOf(event.timestamp)} ${zoneName(event.timestamp)} <span class="muted mono">${event.timestamp}</span></dd>
         <dt>Event id</dt>
         <dd>${event.id === null
           ? html`<span class="muted">none: a repeat of this request would be a second event</span>`
@@ -72,9 +72,9 @@ function requestRow(store, request) {
     <li class="row">
       <span class="when">${timeOf(request.at)}</span>
       <span class="title">
-        <a href=${href(`/request/${request.number}`)}>Request ${request.number}</a>
-        <span class="muted">${[effectOf(request), ...responseOf(request)].join(", ")}</span>
+        <a href=${href(requestPath(request))}>Request ${request.number}</a>
         ${call ? html`of the call <a href=${href(store.entryOfRequest(request.number).path)}>${call.tool}</a>` : nothing}
+        <span class="muted">${[effectOf(request), ...responseOf(request)].join(", ")}</span>
       </span>
     </li>`;
 }

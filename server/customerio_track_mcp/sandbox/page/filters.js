@@ -74,7 +74,7 @@ function clearButton() {
 /** Return the names that the tool filter offers. */
 function toolsOf(store) {
   const tools = new Set();
-  for (const call of store.calls.values()) tools.add(call.tool);
+  for (const { tool } of store.calls.values()) if (tool) tools.add(tool);
   const names = [...tools].sort();
   return store.timeline().some((entry) => entry.callId === null) ? [...names, OTHER_CLIENTS] : names;
 }

@@ -3,9 +3,24 @@
 import { html } from "./vendor/lit-html/lit-html.js";
 
 const TOKEN = /("(?:\\.|[^"\\])*")(\s*:)?|\b(true|false|null)\b|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)/g;
+const LONG_NUMBER = /[[:,\s]-?\d{16}/; // it may have more digits than a number of JavaScript
+const NUMBERS_OF_RECORDS = new Set(["at", "seconds", "timestamp"]); // the page calculates with them
 const MAX_LINE_CHARACTERS = 300;
 const MAX_COLORED_CHARACTERS = 20000; // each colored part is an element
 const lines = new WeakMap(); // of values, which can be long and are drawn again with every change
+
+/**
+ * Parse JSON. An integer that JavaScript would round keeps its digits when it is shown, if the browser can do that: it
+ * becomes an object of `JSON.rawJSON`.
+ */
+export function parseJson(text) {
+  return JSON.rawJSON && LONG_NUMBER.test(text) ? JSON.parse(text, withAllDigits) : JSON.parse(text);
+}
+
+function withAllDigits(name, value, { source }) {
+  const isExact = !Number.isInteger(value) || Number.isSafeInteger(value) || NUMBERS_OF_RECORDS.has(name);
+  return isExact ? value : JSON.rawJSON(source);
+}
 
 /** Return a value as a block of pretty-printed JSON. */
 export function jsonBlock(value) {

@@ -6,7 +6,7 @@ import { emptyList } from "./filters.js";
 import { jsonBlock } from "./json.js";
 import { paged } from "./paging.js";
 import { href } from "./route.js";
-import { argumentsOf, bodyOf, matchesPerson, matchesText, nameOf, personInPath } from "./search.js";
+import { argumentsOf, bodyOf, identifierText, matchesPerson, matchesText, nameOf, personInPath } from "./search.js";
 import { countOf, secondIdentifier } from "./segments.js";
 import { entryList } from "./timeline.js";
 import { readableTime, secondOf, zoneName } from "./times.js";
@@ -91,8 +91,8 @@ function isMember(request, person) {
 }
 
 function isIdentifier(person, name) {
-  if (typeof name !== "string" && typeof name !== "number") return false;
-  const text = String(name);
+  if (name === undefined || name === null) return false;
+  const text = identifierText(name);
   return text === person.id || text.toLowerCase() === person.email?.toLowerCase() ||
     text.replace(/^cio_/, "") === person.cio_id;
 }
@@ -114,8 +114,8 @@ function attributes(person) {
 
 function valueOf(value) {
   if (typeof value === "string") return html`<span class="value">${value}</span>`;
-  if (typeof value === "object" && value !== null) return jsonBlock(value);
-  return html`<span class="value mono">${JSON.stringify(value)}</span>`;
+  const text = JSON.stringify(value);
+  return /^[[{]/.test(text) ? jsonBlock(value) : html`<span class="value mono">${text}</span>`;
 }
 
 function isFound(person, { search, person: identifier }) {

@@ -20,7 +20,7 @@ export function resetDialog(store) {
       <p>This deletes all tool calls, requests, people, events, drops and segment members of this sandbox,
         ${store.stored ? "from memory and from the file" : "from memory"}.</p>
       <form method="dialog">
-        <button value="no" autofocus>Cancel</button>
+        <button value="no">Cancel</button>
         <button value="yes" class="danger">Delete everything</button>
       </form>
     </dialog>`;

@@ -6,7 +6,7 @@ const VIEWS = ["people", "events", "segments", "start"]; // any other path is th
 let parsedHash = null;
 let parsed = null;
 
-/** Return the current route: `view`, `id` (of a person, an event or a segment), `entry` ({kind, id}), and `query`. */
+/** Return the current route: `view`, `id` (of a person, an event or a segment), `entry`, and `query`. */
 export function route() {
   if (location.hash !== parsedHash) {
     parsedHash = location.hash;
@@ -19,6 +19,14 @@ export function route() {
 export function href(path, query = route().query) {
   const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value));
   return `#${path}${parameters.size ? `?${parameters}` : ""}`;
+}
+
+/**
+ * Return the path of a request. The time is a part of it, because numbers are used again after a reset, and by another
+ * sandbox at this address: a link must not open another request.
+ */
+export function requestPath({ number, at }) {
+  return `/request/${number}/${Math.round(at * 1000)}`;
 }
 
 /** Open a path of this page. With `replace`, the browser's Back does not lead to the present one. */
@@ -40,7 +48,7 @@ export function setQuery(changes) {
 function parse(hash) {
   const [given, parameters = ""] = split(hash.slice(1));
   const path = given.startsWith("/") ? given : "/";
-  const [first = "", id = null] = path.split("/").slice(1).map(decoded);
+  const [first = "", id = null, time = null] = path.split("/").slice(1).map(decoded);
   const values = new URLSearchParams(parameters);
   const query = Object.fromEntries(FILTERS.map((name) => [name, values.get(name) ?? ""]));
   const isEntry = (first === "call" || first === "request") && Boolean(id);
@@ -49,7 +57,7 @@ function parse(hash) {
     path,
     view: isView ? first : "timeline",
     id: (isView && id) || null,
-    entry: isEntry ? { kind: first, id } : null,
+    entry: isEntry ? { kind: first, id, time } : null,
     query,
   };
 }

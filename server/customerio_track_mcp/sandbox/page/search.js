@@ -1,5 +1,7 @@
 // What the search and the filters find. A record's text is made once: a change replaces the record.
 
+import { jsonLine, parseJson } from "./json.js";
+
 const texts = new WeakMap();
 const bodies = new WeakMap();
 
@@ -32,7 +34,7 @@ export function entryMatchesPerson(store, entry, text) {
   if (!text) return true;
   const wanted = normalized(text);
   if (peopleOf(store, entry).some((person) => matchesPerson(person, wanted))) return true;
-  return identifiersOf(entry).some((value) => String(value).toLowerCase().includes(wanted));
+  return identifiersOf(entry).some((value) => identifierText(value).toLowerCase().includes(wanted));
 }
 
 /** Return whether the name of an entry's event contains the text. */
@@ -44,10 +46,14 @@ export function entryMatchesEvent(entry, text) {
   );
 }
 
+/** Return whether the arguments of a call have names, as they must: a server reports any that it received. */
+export function isNamed(given) {
+  return given !== null && typeof given === "object" && !Array.isArray(given);
+}
+
 /** Return the arguments of an entry's call by name; empty if there are none. */
-export function argumentsOf(entry) {
-  const given = entry.call?.arguments;
-  return given !== null && typeof given === "object" && !Array.isArray(given) ? given : {};
+export function argumentsOf({ call }) {
+  return call && isNamed(call.arguments) ? call.arguments : {};
 }
 
 /** Return the name by which a person is shown. */
@@ -68,7 +74,7 @@ export function decodedPath(path) {
 /** Return a text as JSON, if it is JSON; otherwise the text. */
 export function parsed(text) {
   try {
-    return JSON.parse(text);
+    return parseJson(text);
   } catch {
     return text;
   }
@@ -107,6 +113,11 @@ function identifiersOf(entry) {
     .map((request) => bodyOf(request)?.ids);
   const named = [id, email, ids, members, entry.requests.map(personInPath)];
   return named.flat(Infinity).filter((value) => value !== undefined && value !== null);
+}
+
+/** Return an identifier as text, whatever a client gave as one. */
+export function identifierText(value) {
+  return typeof value === "string" ? value : jsonLine(value);
 }
 
 function peopleOf(store, entry) {

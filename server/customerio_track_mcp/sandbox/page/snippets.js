@@ -8,7 +8,6 @@ export const API_KEY = "sandbox";
 
 const NAME = "customerio-track";
 const PROGRAM = "customerio-track-mcp";
-const HTTPS_ONLY = "Customer.io's own SDK speaks https only: for it, run 'customerio-track-mcp sandbox --tls'";
 
 /**
  * Return the snippets for a sandbox at an origin, such as `http://127.0.0.1:8765`.
@@ -80,7 +79,7 @@ const CLIENTS = [
     id: "python",
     title: "Python",
     place: "a program with the package httpx",
-    next: HTTPS_ONLY,
+    next: "Customer.io's package customerio speaks https only: for it, run 'customerio-track-mcp sandbox --tls'",
     text: (origin) => `import httpx
 
 with httpx.Client(base_url="${origin}/api/v1", auth=("${SITE_ID}", "${API_KEY}")) as track:
@@ -93,7 +92,7 @@ with httpx.Client(base_url="${origin}/api/v1", auth=("${SITE_ID}", "${API_KEY}")
     id: "node",
     title: "Node",
     place: "a module (.mjs), for Node 18 or newer",
-    next: HTTPS_ONLY,
+    next: "Customer.io's package customerio-node works from version 5 on; version 4 speaks https only",
     text: (origin) => `const headers = {
   Authorization: "Basic " + btoa("${SITE_ID}:${API_KEY}"),
   "Content-Type": "application/json",

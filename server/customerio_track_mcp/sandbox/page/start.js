@@ -39,7 +39,7 @@ function demo(store) {
     <div class="demo">
       <button type="button" class="primary" ?disabled=${store.isPlayingDemo} @click=${() => post("/_sandbox/demo", {})}>
         ${store.isPlayingDemo ? "Playing the demo's data…" : "Play the demo's data"}</button>
-      <span class="muted">Customers, events, a segment, a retried failure and a rejected call: no account, no model.</span>
+      <span class="muted">Customers, events, a segment, retries, a rejected call and a silent drop: no account, no model.</span>
       <p role="status" class="problem">${problem ? html`${problem}.` : nothing}</p>
     </div>`;
 }

@@ -1,5 +1,7 @@
 // The sandbox's state as this page knows it, and the indexes that every change updates.
 
+import { requestPath } from "./route.js";
+
 /**
  * One line of the timeline: a tool call with its requests, or one request of another client.
  *
@@ -230,7 +232,7 @@ export class Store {
     if (request.event !== null && !request.is_repeat) this.#requestOfEvent.set(request.event, number);
     const entry = call
       ? this.#entry(callKey(call), `/call/${encodeURIComponent(call)}`, call)
-      : this.#entry(`request ${number}`, `/request/${number}`, null);
+      : this.#entry(`request ${number}`, requestPath(request), null);
     if (isReplaced) entry.requests[entry.requests.findIndex((other) => other.number === number)] = request;
     else entry.requests.push(request);
     this.#entryOfRequest.set(number, entry);

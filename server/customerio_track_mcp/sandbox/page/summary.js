@@ -3,7 +3,7 @@
 import { html, nothing } from "./vendor/lit-html/lit-html.js";
 import { faultName } from "./faults.js";
 import { jsonLine, shortened } from "./json.js";
-import { argumentsOf, bodyOf, eventNameOf, nameOf, parsed, personInPath } from "./search.js";
+import { argumentsOf, bodyOf, eventNameOf, isNamed, nameOf, parsed, personInPath } from "./search.js";
 import { STATUSES, responseText, responseTone, statusOf } from "./status.js";
 
 /** Return what an entry is about: the tool and its arguments in short, or the request of another client. */
@@ -18,12 +18,12 @@ export function headline(store, entry) {
   const given = argumentsOf(entry);
   const { customer_id: id, event_name: name, email, segment_id: segment, customer_ids: ids, ...others } = given;
   return html`<span class="tool">${call.tool}</span>
-    ${name === undefined ? nothing : html`<strong>${nameText(name)}</strong>`}
+    ${name === undefined ? nothing : html`<strong>${textOf(name)}</strong>`}
     ${id === undefined ? nothing : html`${name === undefined ? "" : "for "}<strong>${textOf(id)}</strong>`}
     ${email === undefined ? nothing : html`<span class="muted">${textOf(email)}</span>`}
     ${ids === undefined ? nothing : html`<strong>${peopleText(ids)}</strong>`}
     ${segment === undefined ? nothing : html`to segment <strong>${segmentText(store, segment)}</strong>`}
-    <span class="arguments">${argumentsText(others)}</span>`;
+    <span class="arguments">${isNamed(call.arguments) ? argumentsText(others) : jsonLine(call.arguments)}</span>`;
 }
 
 /** Return whom a request is about, and what it sends. */
@@ -36,7 +36,7 @@ function subjectOf(store, request) {
   }
   const person = request.person ? nameOf(store, request.person) : personInPath(request);
   const event = eventNameOf(request);
-  if (event !== undefined) return html`<strong>${nameText(event)}</strong> for <strong>${person}</strong>`;
+  if (event !== undefined) return html`<strong>${textOf(event)}</strong> for <strong>${person}</strong>`;
   return person ? html`<strong>${person}</strong>` : nothing;
 }
 
@@ -102,16 +102,12 @@ function segmentText(store, segment) {
   return name ? `${textOf(segment)} (${name})` : textOf(segment);
 }
 
-/** Return a name as it is, or as JSON if nothing of it would be seen. */
-function nameText(name) {
-  return typeof name === "string" && name.trim() ? shortened(name) : jsonLine(name);
-}
-
 /** Return an error or a message, which a stranger may report as something else than a text. */
 function sentenceOf(value) {
   return typeof value === "string" ? value : jsonLine(value);
 }
 
+/** Return a text as it is, and anything else, or a text of which nothing would be seen, as JSON. */
 function textOf(value) {
-  return typeof value === "string" ? shortened(value) : jsonLine(value);
+  return typeof value === "string" && value.trim() ? shortened(value) : jsonLine(value);
 }

@@ -5,7 +5,7 @@ import { repeat } from "./vendor/lit-html/directives/repeat.js";
 import { otherDrops } from "./drops.js";
 import { OTHER_CLIENTS, emptyList, statusFilter } from "./filters.js";
 import { paged } from "./paging.js";
-import { href, route } from "./route.js";
+import { href, requestPath, route } from "./route.js";
 import { entryMatchesEvent, entryMatchesPerson, entryMatchesText } from "./search.js";
 import { STATUSES, badge, statusOf } from "./status.js";
 import { headline, notesOf, requestLine } from "./summary.js";
@@ -14,7 +14,15 @@ import { clockOf, dayOf, durationText } from "./times.js";
 /** Return the entry that a route opens; undefined if there is none, or if it is not kept. */
 export function openedEntry(store, opened) {
   if (!opened) return undefined;
-  return opened.kind === "call" ? store.entryOfCall(opened.id) : store.entryOfRequest(Number(opened.id));
+  if (opened.kind === "call") return store.entryOfCall(opened.id);
+  const request = openedRequest(store, opened);
+  return request && store.entryOfRequest(request.number);
+}
+
+/** Return the request that a route opens, in the entry that contains it; undefined if there is none. */
+export function openedRequest(store, { kind, id, time }) {
+  const request = kind === "request" ? store.requests.get(Number(id)) : undefined;
+  return request && (time === null || requestPath(request) === `/request/${id}/${time}`) ? request : undefined;
 }
 
 /** Return the timeline. */
@@ -79,7 +87,7 @@ function entryRow(store, entry, day, isSelected) {
           <span class="note ${tone}">${tone === "quiet" ? firstSentence(text) : text}</span>`,
         )}
       </a>
-      ${entry.callId === null ? nothing : requestRows(entry.requests)}
+      ${entry.callId === null || !entry.requests.length ? nothing : requestRows(entry.requests)}
     </li>`;
 }
 
@@ -87,7 +95,7 @@ function requestRows(requests) {
   return html`
     <ul class="requests">
       ${requests.map((request) => html`
-        <li><a class="request" href=${href(`/request/${request.number}`)}>
+        <li><a class="request" href=${href(requestPath(request))}>
           ${requestLine(request, requests.length > 1)}
           <span class="duration">${request.seconds === null ? "" : durationText(request.seconds)}</span>
         </a></li>`)}

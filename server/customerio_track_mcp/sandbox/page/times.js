@@ -74,13 +74,13 @@ export function durationText(seconds) {
   return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
-/** Return the name of the time zone of all times on the page, and its difference from UTC at present. */
-export function zoneName(now = new Date()) {
+/** Return the name of the page's time zone, and its difference from UTC at a time; without a time, that of now. */
+export function zoneName(seconds = null) {
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   if (timeZone === "UTC") return timeZone;
-  const minutes = -now.getTimezoneOffset();
+  const minutes = -(dateOf(seconds) ?? new Date()).getTimezoneOffset();
   const [hours, rest] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
-  return `${timeZone} (UTC${minutes < 0 ? "−" : "+"}${digits(hours)}:${digits(rest)})`;
+  return `${timeZone} (${seconds === null ? "now " : ""}UTC${minutes < 0 ? "−" : "+"}${digits(hours)}:${digits(rest)})`;
 }
 
 /**
