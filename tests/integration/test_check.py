@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,13 @@ EVERY_LINE: Final = {"log_level": "DEBUG", "api_kye": KEY}
 """Settings with which there are log lines and a warning, which must follow the verdict."""
 REGION: Final = json.dumps({"region": "us", "environment_id": 3, "url": "https://track.customer.io"})
 NOBODY: Final = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedServer]:
+    """Receives every request, the lookup of a sandbox included."""
+    async with ScriptedServer() as server:
+        yield server
 
 
 def lines_of_check(*arguments: str, env: Mapping[str, str]) -> tuple[int, list[str]]:

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import subprocess
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,13 @@ from tests.support.scripted_server import Act, ScriptedServer, respond
 from tests.support.waiting import wait_until
 
 OWN: Final = "sandbox Track API at"
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedServer]:
+    """Receives every request, the lookup of a sandbox included."""
+    async with ScriptedServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -59,12 +59,12 @@ def test_what_is_kept_is_bounded_by_its_memory(shape: str) -> None:
 
 @pytest.mark.parametrize("arguments", [{"x": "é" * 500_000}, {"x": [[]] * 300_000}], ids=["long", "nested"])
 def test_tool_calls_are_bounded_by_their_memory(arguments: dict[str, object]) -> None:
-    call = {"id": "1", "at": 1, "seconds": 1, "tool": "send_event", "arguments": arguments, "result": None}
+    call = {"at": 1, "seconds": 1, "tool": "send_event", "arguments": arguments, "result": None}
     call |= {"is_error": False, "outcome": "ok"}
-    content = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode()
     with sandbox_with_growth() as (http, growth):
-        for _ in range(60):
-            assert http.post("/_sandbox/calls", content=content).status_code == 200
+        for number in range(60):
+            content = json.dumps(call | {"id": str(number)}, ensure_ascii=False, separators=(",", ":"))
+            assert http.post("/_sandbox/calls", content=content.encode()).status_code == 200
     assert growth["MiB"] < 150
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from customerio_track_mcp.sandbox import run_sandbox
 from tests.support.process import run, running, url_from_stderr
 from tests.support.sandbox_state import AUTH, send_requests, state_of
+from tests.support.waiting import wait_until
 
 
 async def test_confirmed_requests_survive_a_kill(tmp_path: Path) -> None:
@@ -29,12 +31,19 @@ async def test_request_in_flight_when_the_sandbox_is_killed_has_no_response_afte
         url = url_from_stderr(process, "sandbox Track API at")
         async with httpx.AsyncClient(base_url=url, auth=AUTH, trust_env=False) as http:
             await http.post("/_sandbox/faults", json={"kind": "delay", "seconds": 600})
-            with pytest.raises(httpx.ReadTimeout):
-                await http.post("/api/v1/customers/1/events", json={"name": "bought"}, timeout=0.2)
+            event = {"name": "bought"}
+            delayed = asyncio.create_task(http.post("/api/v1/customers/1/events", json=event, timeout=None))
+
+            async def is_in_flight() -> bool:
+                return bool((await state_of(http))["request_log"])
+
+            await wait_until(is_in_flight)
             (entry,) = (await state_of(http))["request_log"]
             assert (entry["status"], entry["seconds"]) == (None, None)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            with pytest.raises(httpx.TransportError):
+                await delayed
     async with run_sandbox(data=file) as sandbox, httpx.AsyncClient(base_url=sandbox.url) as http:
         (restored,) = (await state_of(http))["request_log"]
     assert restored == entry | {"seconds": 0.0}

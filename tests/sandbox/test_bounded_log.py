@@ -37,7 +37,7 @@ def test_replacement_of_a_removed_item_is_ignored() -> None:
         log.add(text, 1)
     assert not log.replace(1, "A", 1)
     assert not log.replace(4, "D", 1)
-    assert not log.replace(2, "B" * 11, 11)  # it removes itself, as the oldest
+    assert log.replace(2, "B" * 11, 11)  # it removes itself, as the oldest
     assert list(log.numbered()) == [(3, "c")]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
 from customerio_track_mcp.sandbox.bounds import MAX_CALL_BYTES
 from tests.support.sandbox_changes import next_message
 from tests.support.sandbox_state import state_of
@@ -54,6 +55,8 @@ async def test_reported_call_is_in_the_state_and_published(http: httpx.AsyncClie
         ({name: value for name, value in CALL.items() if name != "tool"}, "tool: "),
         (CALL | {"phone": 1}, "1 unknown fields; the fields are id, at, "),
         (CALL | {"at": "noon"}, "at: "),
+        (CALL | {"at": "nan"}, "at: "),  # Python's float accepts it, and JSON cannot contain it
+        (CALL | {"seconds": "-inf"}, "seconds: "),
         (CALL | {"result": []}, "result: "),
         (CALL | {"id": ""}, "id: expected 1 to 100 printable ASCII characters"),
         (CALL | {"id": "a" * 101}, "id: expected 1 to 100 printable ASCII characters"),
@@ -89,11 +92,27 @@ async def test_arguments_that_cannot_be_json_are_rejected(sandbox: RunningSandbo
 
 async def test_lone_surrogates_are_replaced(http: httpx.AsyncClient, sandbox: RunningSandbox) -> None:
     sandbox.record_call(CALL | {"arguments": {"name": "a\ud800b"}})
-    content = b'{"arguments": "a\\ud800b", ' + httpx.Request("POST", "http://a", json=CALL).content[1:]
+    call = CALL | {"id": "call-2"}
+    content = b'{"arguments": "a\\ud800b", ' + httpx.Request("POST", "http://a", json=call).content[1:]
     assert (
         await http.post("/_sandbox/calls", content=content.replace(b'"arguments":{', b'"meta":{'))
     ).status_code == 200
     assert [call["arguments"] for call in (await state_of(http))["calls"]] == [{"name": "a?b"}, "a?b"]
+
+
+async def test_repeated_report_is_ignored(tmp_path: Path) -> None:
+    for _ in range(2):  # the second time with what the file contains
+        async with run_sandbox(data=tmp_path / "sandbox.db") as sandbox:
+            sandbox.record_call(CALL)
+            sandbox.record_call(CALL | {"outcome": "failed"})
+            assert [call.outcome for call in sandbox.calls.log] == ["ok"]
+
+
+async def test_id_may_be_used_again_after_a_reset(http: httpx.AsyncClient, sandbox: RunningSandbox) -> None:
+    sandbox.record_call(CALL)
+    await http.post("/_sandbox/reset")
+    sandbox.record_call(CALL)
+    assert len(sandbox.calls.log) == 1
 
 
 async def test_later_changes_of_what_was_reported_do_not_change_the_record(

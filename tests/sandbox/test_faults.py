@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -42,16 +44,21 @@ async def test_connection_is_reset_before_or_after_the_request_is_carried_out(
 async def test_delayed_request_is_in_flight_and_its_retry_is_attempt_two(http: httpx.AsyncClient) -> None:
     await http.post("/_sandbox/faults", json={"kind": "delay", "seconds": 600})
     event = {"name": "bought", "id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
-    with pytest.raises(httpx.ReadTimeout):
-        await http.post("/api/v1/customers/1/events", json=event, timeout=0.1)
+    delayed = asyncio.create_task(http.post("/api/v1/customers/1/events", json=event, timeout=None))
+
+    async def is_in_flight() -> bool:
+        return bool((await state_of(http))["request_log"])
+
+    await wait_until(is_in_flight)
     await http.post("/api/v1/customers/1/events", json=event)
     first, second = (await state_of(http))["request_log"]
     assert (first["attempt"], first["status"], first["seconds"], first["fault"]) == (1, None, None, "delay")
     assert (second["attempt"], second["status"], second["event"], second["is_repeat"]) == (2, 200, 1, True)
+    delayed.cancel()
 
 
-async def test_delayed_request_whose_client_has_left_ends_without_a_status(http: httpx.AsyncClient) -> None:
-    await http.post("/_sandbox/faults", json={"kind": "delay", "seconds": 0.5})
+async def test_delayed_request_ends_without_a_status_when_its_client_leaves(http: httpx.AsyncClient) -> None:
+    await http.post("/_sandbox/faults", json={"kind": "delay", "seconds": 600})
     with pytest.raises(httpx.ReadTimeout):
         await http.post("/api/v1/customers/1/events", json={"name": "bought"}, timeout=0.1)
 
@@ -61,7 +68,6 @@ async def test_delayed_request_whose_client_has_left_ends_without_a_status(http:
     await wait_until(has_ended)
     (entry,) = (await state_of(http))["request_log"]
     assert (entry["attempt"], entry["status"], entry["response"], entry["event"]) == (1, None, None, 1)
-    assert entry["seconds"] >= 0.5
 
 
 async def test_unauthorized_request_does_not_consume_a_fault(sandbox: RunningSandbox) -> None:

@@ -8,15 +8,20 @@ from typing import Any
 
 import httpx
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox, server
 from customerio_track_mcp.sandbox.bodies import BodyReader
+from customerio_track_mcp.sandbox.bounded_log import BoundedLog
 from customerio_track_mcp.sandbox.bounds import (
     MAX_BODY_BYTES,
     MAX_LOGGED_BODY_CHARACTERS,
     MAX_LOGGED_HEADER_CHARACTERS,
     MAX_LOGGED_HEADERS,
 )
+from customerio_track_mcp.sandbox.records import Change, Effect
+from customerio_track_mcp.sandbox.request_log import RequestLog, RequestTimer
 from tests.support.raw_clients import AUTHORIZATION, send
 from tests.support.sandbox_changes import next_message
 from tests.support.sandbox_state import state_of
@@ -180,6 +185,18 @@ async def test_delayed_request_is_published_in_flight_and_then_replaced(
         None,
         1,
     )
+
+
+def test_request_that_outgrows_the_log_is_published_as_it_ends() -> None:
+    log = RequestLog()
+    log.log = BoundedLog(max_bytes=10_000)
+    published: list[Change] = []
+    log.on_change = published.append
+    request = make_mocked_request("PUT", "/api/v1/customers/1")
+    delayed, other = (log.start(request, RequestTimer(), b"x" * 3000, "identify", None) for _ in range(2))
+    log.end(delayed, web.Response(text="x" * 5000), Effect())
+    assert [number for number, _ in log.log.numbered()] == [other.number]
+    assert [change.key for change in published] == [str(delayed.number)]  # so that its removal is known
 
 
 async def test_request_in_flight_during_a_reset_does_not_replace_a_later_one(http: httpx.AsyncClient) -> None:

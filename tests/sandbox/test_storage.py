@@ -253,6 +253,7 @@ def test_mode_of_an_existing_file_is_kept_and_reported(
         ("request", "1", 1, json.dumps(REQUEST | {"letter": "a"})),
         ("call", "1", 1, json.dumps(CALL | {"id": "\n"})),
         ("call", "1", 1, json.dumps(CALL | {"result": []})),
+        ("call", "1", 1, json.dumps(CALL | {"at": "nan"})),
         ("call", "a", 1, json.dumps(CALL)),
         ("letter", "1", 0, "{}"),
     ],

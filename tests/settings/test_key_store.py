@@ -14,7 +14,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail, null
 from keyring.errors import InitError, KeyringLocked, PasswordDeleteError
 
-from customerio_track_mcp.cli.upstream import sandbox_upstream
+from customerio_track_mcp.cli.sandbox_upstream import sandbox_upstream
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.key_store import KeyStore, KeyStoreError, NoEntryError
 from customerio_track_mcp.settings.server import Settings

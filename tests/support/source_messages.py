@@ -42,7 +42,7 @@ NOTHING: Final[Mapping[str, str]] = {
     "cli/main.py:_EXAMPLES": "help",
     "cli/main.py:_SANDBOX_HELP": "help",
     "cli/main.py:_settings_help": "help",
-    "cli/upstream.py:_sandbox_upstream": "a note for the model",
+    "cli/sandbox_upstream.py:upstream_of_sandbox": "a note for the model",
     "control/summary.py:_LISTS": "parts of a report",
     "control/summary.py:_MAXIMA": "parts of a report",
     "control/summary.py:_NAMES": "names",

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import anyio
+import httpx
 
 from customerio_track_mcp.call_reports.encoding import encode_report, without_arguments
 from customerio_track_mcp.call_reports.report_queue import ReportQueue
@@ -78,7 +79,14 @@ def _log(error: Exception) -> None:
 
 async def _send(report: bytes, connection: SandboxConnection) -> None:
     try:
-        await connection.post(report)
+        await _post(report, connection)
     except RejectedReportError:
         fields = without_arguments(json.loads(report), "the sandbox does not accept them")
-        await connection.post(encode_report(fields))
+        await _post(encode_report(fields), connection)
+
+
+async def _post(report: bytes, connection: SandboxConnection) -> None:
+    try:
+        await connection.post(report)
+    except (httpx.TransportError, TimeoutError):
+        await connection.post(report)  # the sandbox ignores it if it has it already

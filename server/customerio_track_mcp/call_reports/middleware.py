@@ -44,11 +44,11 @@ class CallReportMiddleware:
         try:
             result = await call_next(ctx)
         except BaseException as error:  # canceled, too
-            self._report(call.report(None, error))
+            self._report(call, None, error)
             raise
         finally:
             running_call.reset(token)
-        self._report(call.report(_as_mapping(result), None))
+        self._report(call, result, None)
         return result
 
     def on_call(self, record: CallRecord) -> None:
@@ -56,11 +56,11 @@ class CallReportMiddleware:
         if (call := running_call.get()) is not None:
             call.record = record
 
-    def _report(self, fields: Mapping[str, object]) -> None:
+    def _report(self, call: RunningCall, result: HandlerResult, error: BaseException | None) -> None:
         try:
-            self._record_call(fields)
-        except Exception as error:  # noqa: BLE001 - a report must not fail a call; the text may contain personal data
-            logger.debug("call report failed", extra={"error": type(error).__name__})
+            self._record_call(call.report(_as_mapping(result), error))
+        except Exception as failure:  # noqa: BLE001 - a report must not fail a call; the text may contain personal data
+            logger.debug("call report failed", extra={"error": type(failure).__name__})
 
 
 def _as_mapping(result: HandlerResult) -> Mapping[str, Any] | None:

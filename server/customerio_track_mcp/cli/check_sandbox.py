@@ -7,7 +7,7 @@ from typing import Final
 from customerio_track_mcp import __version__
 from customerio_track_mcp.cli.check import Verdict
 from customerio_track_mcp.cli.sandbox_identity import NoSandboxError, sandbox_version
-from customerio_track_mcp.cli.upstream import local_sandbox_url
+from customerio_track_mcp.cli.sandbox_upstream import local_sandbox_url
 from customerio_track_mcp.runtime import create_client
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import TrackError

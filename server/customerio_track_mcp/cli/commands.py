@@ -26,12 +26,9 @@ from customerio_track_mcp.cli.options import (
     UninstallOptions,
 )
 from customerio_track_mcp.cli.output import print_result, print_status
+from customerio_track_mcp.cli.startup_lines import startup_notifier
 from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
-from customerio_track_mcp.cli.upstream import (
-    open_upstream,
-    startup_notifier,
-    with_sandbox_setting,
-)
+from customerio_track_mcp.cli.upstream import open_upstream, with_sandbox_setting
 from customerio_track_mcp.control.quotas.shares import share_warnings
 from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.settings.base import SettingsError

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 from customerio_track_mcp.cli.options import DemoOptions, SandboxPageOptions
 from customerio_track_mcp.cli.output import print_result, print_status
-from customerio_track_mcp.cli.upstream import local_sandbox_url, running_sandbox, sandbox_settings
+from customerio_track_mcp.cli.running_sandbox import running_sandbox
+from customerio_track_mcp.cli.sandbox_upstream import LOOPBACK, local_sandbox_url, sandbox_settings
 from customerio_track_mcp.signals import stop_signals
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox
 
-_LOOPBACK: Final = "127.0.0.1"
 _INSTALL: Final = "customerio-track-mcp install claude-desktop --sandbox"
 
 
@@ -69,11 +69,11 @@ async def _open_sandbox(port: int) -> AsyncIterator[RunningSandbox]:
     options = SandboxPageOptions(open=True)
     async with AsyncExitStack() as stack:
         try:
-            sandbox = await stack.enter_async_context(running_sandbox(options, _LOOPBACK, port))
+            sandbox = await stack.enter_async_context(running_sandbox(options, LOOPBACK, port))
         except OSError as error:
             if error.errno != errno.EADDRINUSE:
                 raise
-            sandbox = await stack.enter_async_context(running_sandbox(options, _LOOPBACK, 0))
+            sandbox = await stack.enter_async_context(running_sandbox(options, LOOPBACK, 0))
         yield sandbox
 
 

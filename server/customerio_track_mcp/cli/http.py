@@ -18,7 +18,8 @@ from prometheus_client.multiprocess import mark_process_dead
 from customerio_track_mcp import __version__
 from customerio_track_mcp.cli.options import HttpOptions, WorkerOptions
 from customerio_track_mcp.cli.output import print_status
-from customerio_track_mcp.cli.upstream import open_upstream, startup_notifier
+from customerio_track_mcp.cli.startup_lines import startup_notifier
+from customerio_track_mcp.cli.upstream import open_upstream
 from customerio_track_mcp.control.quotas.shares import share_warnings
 from customerio_track_mcp.control.summary import control_names
 from customerio_track_mcp.http.auth.authenticator import Authenticator

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from customerio_track_mcp.cli.attached import list_hosts
+from customerio_track_mcp.cli.browser import environment_without_settings
 from customerio_track_mcp.cli.host_configuration import (
     HostConfiguration,
     run_reporting_host_errors,
@@ -25,7 +26,6 @@ from customerio_track_mcp.cli.server_environment import (
     sandbox_environment,
     workspace_environment,
 )
-from customerio_track_mcp.cli.upstream import environment_without_settings
 from customerio_track_mcp.hosts.catalog import MCP_SERVERS, generic_fields
 from customerio_track_mcp.hosts.entries import (
     SANDBOX,

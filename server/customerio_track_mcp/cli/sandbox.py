@@ -5,7 +5,7 @@ from __future__ import annotations
 from customerio_track_mcp.cli.certificate import create_certificate
 from customerio_track_mcp.cli.options import SandboxOptions
 from customerio_track_mcp.cli.output import print_status
-from customerio_track_mcp.cli.upstream import running_sandbox
+from customerio_track_mcp.cli.running_sandbox import running_sandbox
 from customerio_track_mcp.signals import stop_signals
 from customerio_track_mcp.track import is_loopback
 

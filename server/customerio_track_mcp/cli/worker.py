@@ -45,7 +45,8 @@ def main(argument: str) -> int:
 
 async def _serve(options: WorkerOptions) -> None:
     from customerio_track_mcp.cli.http import run_service
-    from customerio_track_mcp.cli.upstream import sandbox_upstream, settings_upstream
+    from customerio_track_mcp.cli.sandbox_upstream import sandbox_upstream
+    from customerio_track_mcp.cli.upstream import settings_upstream
     from customerio_track_mcp.http.auth.authenticator import Authenticator
     from customerio_track_mcp.http.service import Service
     from customerio_track_mcp.http.supervisor import notify_supervisor, signals_from_supervisor

@@ -101,10 +101,13 @@ class Admin:
             )
             # A browser tab that was closed is not an error.
             with subscription as messages, suppress(ConnectionError):
+
+                def pieces() -> Iterator[str]:
+                    messages.start()  # an earlier change would bring back what the state no longer contains
+                    return chain(["event: state\ndata: "], pieces_of(self.state()), ["\n\n"])
+
                 await response.prepare(request)
-                await self._send_state(
-                    request, response, lambda: chain(["event: state\ndata: "], pieces_of(self.state()), ["\n\n"])
-                )
+                await self._send_state(request, response, pieces)
                 async for name, data in messages:
                     await _write(response, (f"event: {name}\ndata: ", data, "\n\n"))
         except TooManySubscribersError:

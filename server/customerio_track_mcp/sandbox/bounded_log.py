@@ -75,14 +75,15 @@ class BoundedLog(Generic[Item]):
         """Replace the item with this number, which keeps its place.
 
         Returns:
-            Whether the log contains the item; False if its number was removed already.
+            Whether the log contained the item; False if its number was removed already. If it is now too large, it has
+            removed itself and the older ones.
         """
         if number not in self._items:
             return False
         self._bytes += size - self._items[number][0]
         self._items[number] = (size, item)
         self._remove_oldest()
-        return number in self._items
+        return True
 
     def clear(self) -> None:
         """Remove every item, and number from 1 again."""

@@ -28,7 +28,12 @@ class Subscriber:
         self.is_connected = is_connected
         self._queue: asyncio.Queue[Message | None] = asyncio.Queue()
         self._queued_bytes = 0
+        self._has_started = False
         self._on_overflow = on_overflow
+
+    def start(self) -> None:
+        """Receive what is published from now on. Until then, every message is skipped."""
+        self._has_started = True
 
     async def __aiter__(self) -> AsyncIterator[Message]:
         while (message := await self._queue.get()) is not None:
@@ -36,7 +41,9 @@ class Subscriber:
             yield message
 
     def offer(self, message: Message) -> bool:
-        """Queue a message; return False if the queue is full."""
+        """Queue a message if the subscriber has started; return False if the queue is full."""
+        if not self._has_started:
+            return True
         if self._queued_bytes > MAX_QUEUED_BYTES:
             return False
         self._queued_bytes += len(message[1])
@@ -91,7 +98,7 @@ class Broadcaster:
     def subscribe(
         self, on_overflow: Callable[[], None] = lambda: None, is_connected: Callable[[], bool] = lambda: True
     ) -> Iterator[Subscriber]:
-        """Subscribe to the messages published from now on, until the block ends.
+        """Subscribe until the block ends; the messages are those that are published after `Subscriber.start`.
 
         Args:
             on_overflow: called when the subscriber is disconnected because it is too far behind.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FiniteFloat, TypeAdapter, ValidationError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -47,7 +47,7 @@ class Dropped:
     identifier: str
     what: str
     reason: str
-    at: float
+    at: FiniteFloat
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,14 @@ class LoggedRequest:
         drops: the numbers of what the real API would have dropped silently.
     """
 
-    at: float
+    at: FiniteFloat
     method: str
     path: str
     body: str | None
     attempt: int
     status: int | None
     fault: str | None
-    seconds: float | None = None
+    seconds: FiniteFloat | None = None
     operation: str | None = None
     call: str | None = None
     headers: Sequence[tuple[str, str]] = ()
@@ -121,8 +121,8 @@ class ToolCall:
     """
 
     id: str
-    at: float
-    seconds: float
+    at: FiniteFloat
+    seconds: FiniteFloat
     tool: str
     arguments: object
     result: Mapping[str, object] | None

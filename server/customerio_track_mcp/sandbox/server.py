@@ -106,6 +106,7 @@ async def run_sandbox(
             access_log=None,
             handle_signals=False,
             shutdown_timeout=0.5,
+            handler_cancellation=True,
             # aiohttp closes a connection after this time without a complete head, the first one included.
             keepalive_timeout=IDLE_SECONDS,
             lingering_time=LINGER_SECONDS,

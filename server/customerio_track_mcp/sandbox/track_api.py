@@ -79,10 +79,11 @@ class TrackApi:
             request[_BODY] = await self._bodies.read(request)
             fault = self._faults.pop(operation) if self._is_authorized(request) else None
             pending = self._requests.start(request, timer, request[_BODY], operation, fault.kind if fault else None)
-            response = await self._respond_with_fault(fault, request, handler)
+            answer = await self._respond_with_fault(fault, request, handler)
             if isinstance(fault, DelayFault):
                 self._requests.delay(pending, self._effect_of(request))
-                await asyncio.sleep(fault.seconds)
+                await asyncio.sleep(fault.seconds)  # canceled when the client leaves
+            response = answer
         except BodyError as error:
             response = error_response(str(error), error.status)
         finally:
