@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.messages import INITIALIZE
-from tests.support.process import environment, run
+from tests.support.process import environment, problem_of, run
 
 COMMANDS = (["stdio"], ["check"], ["http", "--port", "0"], ["http", "--port", "0", "--workers", "2"])
 CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
@@ -26,11 +26,10 @@ TRACK_URL = "https://track.customer.invalid"
 )
 def test_invalid_proxy_prevents_startup(command: list[str], variable: str, value: str, problem: str) -> None:
     completed = run(*command, env=environment(track_url=TRACK_URL, api_key="site:key") | {variable: value})
-    (line,) = completed.stderr.splitlines()
-    assert completed.returncode == 2
-    assert line.startswith(f"customerio-track-mcp: {variable}: {problem}")
+    line = problem_of(completed)
+    assert line.startswith(f"{variable}: {problem}")
     assert "percent-encode" in line
-    assert not any(hidden in completed.stdout + line for hidden in ("SECRET", "HIDDEN", "hidden", "socks9", "99999"))
+    assert not any(hidden in line for hidden in ("SECRET", "HIDDEN", "hidden", "socks9", "99999"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -39,9 +38,7 @@ def test_missing_certificates_prevent_startup(tmp_path: Path, command: list[str]
     path = tmp_path / "no such file"
     env = environment(track_url=TRACK_URL, api_key="site:key")
     completed = run(*command, env=env | dict.fromkeys(CERTIFICATES, "") | {variable: str(path)})
-    (line,) = completed.stderr.splitlines()
-    assert completed.returncode == 2
-    assert line.startswith(f"customerio-track-mcp: {variable}: {path}: ")
+    assert problem_of(completed).startswith(f"{variable}: {path}: ")
 
 
 def test_variables_that_cannot_be_used_do_not_matter_for_the_sandbox() -> None:

@@ -118,7 +118,12 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def workspace() -> AsyncIterator[Workspace]:
-    async with run_sandbox() as sandbox, ScriptedServer() as front, redis_server() as redis, http_client() as http:
+    async with (
+        run_sandbox() as sandbox,
+        ScriptedServer(hides_lookups=True) as front,
+        redis_server() as redis,
+        http_client() as http,
+    ):
         workspace = Workspace(sandbox, front, http, redis)
         front.otherwise = partial(workspace.pass_on, None)
         yield workspace

@@ -129,7 +129,7 @@ async def test_the_takeover_is_reported_once_with_the_address(port: int) -> None
 async def test_a_named_sandbox_is_not_replaced(port: int) -> None:
     with running("sandbox", "--port", str(port)) as sandbox:
         url = await anyio.to_thread.run_sync(url_from_stderr, sandbox, OWN)
-        settings = {"sandbox_port": str(port), "max_attempts": "2", "time_budget": "3"}
+        settings = {"sandbox_port": str(port), "max_attempts": "2"}
         async with Client(stdio_parameters("--sandbox", url, **settings)) as client:
             assert (await call(client, "before"))["success"] is True
             sandbox.kill()

@@ -77,7 +77,7 @@ class Server:
 
 def environment_of_server(track_url: str) -> dict[str, str]:
     path = os.pathsep.join(filter(None, sys.path))  # with the tests
-    return environment(track_url=track_url, api_key="sandbox:sandbox") | {"PYTHONPATH": path}
+    return environment(track_url=track_url, api_key="site:key") | {"PYTHONPATH": path}
 
 
 @asynccontextmanager

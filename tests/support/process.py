@@ -36,6 +36,18 @@ def run(*arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) 
     )
 
 
+def problem_of(completed: subprocess.CompletedProcess[str]) -> str:
+    """Return the only line of a command that a setting prevented: on stderr, but on stdout the verdict of `check`."""
+    assert completed.returncode == 2
+    is_check = "check" in completed.args
+    line, nothing = (completed.stdout, completed.stderr) if is_check else (completed.stderr, completed.stdout)
+    assert nothing == ""
+    prefix = "FAILED: " if is_check else "customerio-track-mcp: "
+    assert line.startswith(prefix)
+    (problem,) = line.removeprefix(prefix).splitlines()
+    return problem
+
+
 @contextmanager
 def running(
     *arguments: str, env: Mapping[str, str] | None = None, own_group: bool = False

@@ -130,7 +130,7 @@ async def test_drop_is_red_with_its_reason_and_counted_in_the_header(page: Page,
     await expect(entry.locator(".badge")).to_have_text("Dropped by the API")
     await expect(entry.locator(".what")).to_contain_text("nobody to segment 1 (Beta testers)")
     await expect(entry.locator(".note.bad")).to_contain_text("no person has this id; people must exist")
-    count = page.get_by_role("link", name="1 dropped")
+    count = page.get_by_role("link", name="1 dropped", exact=True)
     await count.click()
     await expect(page.locator("#timeline .entry")).to_have_count(1)
     await expect(page.locator("#timeline .entry")).to_contain_text("nobody")
@@ -143,7 +143,7 @@ async def test_drop_whose_request_is_no_longer_kept_is_still_found(
     await server.identify("ann", {"note": "x" * 1200})
     sandbox.workspace.dropped.add(Dropped("track", "bob", "event 'old'", "too large", 5.0), 1)
     async with open_page(browser, sandbox.url) as page:
-        await page.get_by_role("link", name="2 dropped").click()
+        await page.get_by_role("link", name="2 dropped", exact=True).click()
         await expect(page.locator("#timeline .entry")).to_have_count(1)
         await expect(page.locator(".drop")).to_contain_text("event 'old' of bob")
         await page.get_by_label("Search").fill("nobody")
