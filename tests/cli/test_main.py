@@ -119,7 +119,7 @@ def test_unknown_scope_is_invalid_usage(scope: str, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     "name",
     [
-        *("", "*", "*.example.com", "http://sandbox", "sandbox:8765", "sandbox/", "a b", "caf\u00e9", "[::1]:8765"),
+        *("", "*", "*.example.com", "http://sandbox", "sandbox:8765", "sandbox/", "a b", "b\u00fccher", "[::1]:8765"),
         *("a,b", "user@sandbox", "x" * 254, "-", "sandbox\n"),
     ],
 )
