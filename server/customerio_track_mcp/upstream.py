@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
@@ -20,6 +21,9 @@ class Destination(Enum):
     NOWHERE = "nowhere"
     """A dry run, whatever it is a rehearsal for."""
 
+
+SANDBOX_NAME: Final = "customerio-track-mcp sandbox"
+"""The name with which a sandbox identifies itself at `GET /_sandbox`."""
 
 RecordCall = Callable[[Mapping[str, object]], None]
 """Receives the fields of the sandbox's `ToolCall`, as JSON values."""

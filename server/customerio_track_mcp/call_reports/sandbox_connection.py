@@ -13,8 +13,7 @@ from typing import Any, Final, Self
 import httpx
 
 from customerio_track_mcp.track import named_certificates
-
-SANDBOX_NAME: Final = "customerio-track-mcp sandbox"
+from customerio_track_mcp.upstream import SANDBOX_NAME
 
 _TIMEOUT: Final = 2.0
 """Seconds for a request, from the connection to the end of the response."""

@@ -14,9 +14,9 @@ import httpx
 from customerio_track_mcp import __version__
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.track import create_transport, shorten
+from customerio_track_mcp.upstream import SANDBOX_NAME
 
 _PATH: Final = "/_sandbox"
-_NAME: Final = "customerio-track-mcp sandbox"
 _TIMEOUT: Final = httpx.Timeout(1.5, connect=0.5)
 _TOTAL_SECONDS: Final = 2.0
 _STARTING_SECONDS: Final = 5.0
@@ -153,7 +153,7 @@ def _version_in(response: httpx.Response) -> str | None:
         identity = json.loads(response.content) if response.is_success else None
     except (ValueError, RecursionError):
         return None
-    if not isinstance(identity, dict) or identity.get("name") != _NAME:
+    if not isinstance(identity, dict) or identity.get("name") != SANDBOX_NAME:
         return None
     version = identity.get("version")
     return shorten(version, _MAX_VERSION_CHARACTERS) if isinstance(version, str) else None

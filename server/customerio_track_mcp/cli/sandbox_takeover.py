@@ -1,4 +1,4 @@
-"""Start a sandbox in the place of another process's one that has stopped, so that calls and the open page go on."""
+"""Start a sandbox on the port of one that has stopped, so that calls and the open page go on."""
 
 from __future__ import annotations
 
