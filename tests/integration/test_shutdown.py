@@ -57,8 +57,8 @@ async def test_sigterm_finishes_calls_in_flight_and_refuses_new_connections(scri
                     await http.get(url.replace("/mcp", "/healthz"))
                 except httpx.ConnectError:
                     return True
-                except httpx.ReadError:
-                    return False  # accepted by the system, and reset when the service stopped listening
+                except httpx.TransportError:
+                    return False  # accepted by the system, and closed or reset when the service stopped listening
             return False
 
         async with anyio.create_task_group() as tasks:

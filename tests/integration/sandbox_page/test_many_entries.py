@@ -86,7 +86,7 @@ async def test_search_and_filters_find_among_all(full_page: Page) -> None:
     await full_page.get_by_label("Search").fill("sku-1 ")
     await full_page.get_by_label("Person").fill("customer-1@example.com")
     await expect(entries).to_have_count(1)
-    await expect(entries).to_contain_text("event 1 for customer-1")
+    await expect(entries).to_contain_text(["event 1 for customer-1"])
     await show_tab(full_page, "People")
     await expect(full_page.locator(".people-list > .row")).to_have_count(0)
     await full_page.get_by_label("Search").fill("")
