@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +21,7 @@ import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
 from customerio_track_mcp.cli.certificate import create_certificate
+from customerio_track_mcp.cli.demo import own_command
 from customerio_track_mcp.demo import play, run_demo, scenario
 from customerio_track_mcp.demo.customers import read_customers
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
@@ -34,6 +37,19 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenario, "_SECONDS_BETWEEN_CALLS", 0)
 
 
+@pytest.fixture
+def _on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a shell find the command, as after an installation."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_command_that_a_shell_does_not_find_is_named_by_its_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    (script,) = shlex.split(own_command())
+    assert subprocess.check_output([script, "--version"], text=True).startswith("customerio-track-mcp ")
+
+
+@pytest.mark.usefixtures("_on_path")
 def test_demo_ignores_the_settings_of_a_real_workspace() -> None:
     result = run("demo", env=environment(api_key="real-key", region="mars"))
     assert result.returncode == 0, result.stdout + result.stderr
@@ -111,6 +127,7 @@ def open_demo(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], 
         yield process, (folder / "url").read_text(), lines
 
 
+@pytest.mark.usefixtures("_on_path")
 def test_demo_keeps_its_page_for_hosts_until_it_is_stopped(tmp_path: Path) -> None:
     port = free_port()
     with open_demo(tmp_path, port) as (process, url, lines):

@@ -48,7 +48,7 @@ PARTS: Final = frozenset(
         "an email address",
         "an invalid location",
         "create or read it",
-        "customerio-track-mcp install claude-desktop --sandbox",
+        "install claude-desktop --sandbox",
         "number of workers",
         "pass another file, or one that does not exist yet",
         "restore a copy of it, or delete it to start empty",

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import errno
+import shlex
+import shutil
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from customerio_track_mcp.cli.options import DemoOptions, SandboxPageOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.running_sandbox import running_sandbox
 from customerio_track_mcp.cli.sandbox_upstream import LOOPBACK, local_sandbox_url, sandbox_settings
+from customerio_track_mcp.hosts.entries import PROGRAM
 from customerio_track_mcp.signals import stop_signals
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import RunningSandbox
 
-_INSTALL: Final = "customerio-track-mcp install claude-desktop --sandbox"
+_INSTALL: Final = "install claude-desktop --sandbox"
 
 
 async def show_demo(options: DemoOptions) -> int:
@@ -42,8 +47,9 @@ async def _show() -> int:
     status = await run_demo(print_result)
     if status == 0:
         print_result("Next:")
-        print_result("  Watch it on the sandbox's page: customerio-track-mcp demo --open")
-        print_result(f"  Try it in an MCP host: {_INSTALL} ('install --list' shows the other hosts)")
+        command = own_command()
+        print_result(f"  Watch it on the sandbox's page: {command} demo --open")
+        print_result(f"  Try it in an MCP host: {command} {_INSTALL} ('install --list' shows the other hosts)")
     return status
 
 
@@ -78,9 +84,9 @@ async def _open_sandbox(port: int) -> AsyncIterator[RunningSandbox]:
 
 
 def _next_steps(url: str, port: int) -> Iterator[str]:
-    install = _INSTALL
+    install = f"{own_command()} {_INSTALL}"
     if url != local_sandbox_url(port):
-        install = f"{_INSTALL} {url}"
+        install = f"{install} {url}"
         if port:
             yield f"Port {port} is in use, perhaps by another sandbox: --sandbox alone does not find this one."
     yield "Next:"
@@ -88,3 +94,9 @@ def _next_steps(url: str, port: int) -> Iterator[str]:
     yield f"  Attach an MCP host to this sandbox: {install} ('install --list' shows the other hosts)"
     yield '  Ask its model: "Add ada@example.com to Customer.io as customer ada, on the pro plan." Watch the page.'
     yield "Press Ctrl+C to stop the sandbox."
+
+
+def own_command() -> str:
+    """Return what a shell finds this program by: its path if it is not on PATH, as after `make demo`."""
+    script = Path(sys.executable).with_name(PROGRAM)
+    return PROGRAM if shutil.which(PROGRAM) or not script.exists() else shlex.quote(str(script))
