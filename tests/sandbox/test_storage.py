@@ -244,7 +244,7 @@ def test_mode_of_an_existing_file_is_kept_and_reported(
         ("segment", "1", 0, '{"id": 1, "name": "Beta testers", "kind": "manual", "members": [[]]}'),
         ("segment", "1", 0, '{"id": 1, "name": "Beta testers", "kind": "manual", "members": "abc"}'),
         ("segment", "1", 0, '{"id": 1, "name": "Beta testers", "kind": "other", "members": []}'),
-        ("segment", "9", 0, '{"id": 9, "name": "Others", "kind": "manual", "members": []}'),
+        ("segment", "9", 0, '{"id": 8, "name": "Others", "kind": "manual", "members": []}'),
         ("dropped", "1", 1, '{"operation": "track"}'),
         ("request", "1", 1, json.dumps(REQUEST | {"status": "ok"})),
         ("request", "1", 1, json.dumps(REQUEST | {"body": {}})),

@@ -5,8 +5,25 @@ the client cannot hide in the sandbox. Like the real API, it returns 200 for dat
 records what it dropped, with the reason.
 """
 
+from customerio_track_mcp.sandbox.handle import SandboxHandle
+from customerio_track_mcp.sandbox.records import Dropped, LoggedRequest
 from customerio_track_mcp.sandbox.server import RunningSandbox, run_sandbox
+from customerio_track_mcp.sandbox.snapshots import Event, Person, Segment
 from customerio_track_mcp.sandbox.storage import DataFileError
+from customerio_track_mcp.sandbox.threaded import Sandbox
 from customerio_track_mcp.sandbox.track_api import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
-__all__ = ["SANDBOX_API_KEY", "SANDBOX_SITE_ID", "DataFileError", "RunningSandbox", "run_sandbox"]
+__all__ = [
+    "SANDBOX_API_KEY",
+    "SANDBOX_SITE_ID",
+    "DataFileError",
+    "Dropped",
+    "Event",
+    "LoggedRequest",
+    "Person",
+    "RunningSandbox",
+    "Sandbox",
+    "SandboxHandle",
+    "Segment",
+    "run_sandbox",
+]

@@ -42,16 +42,15 @@ class Admin:
 
     Args:
         parts: what they show and control.
-        reset: deletes everything.
         is_stored: returns whether the state is kept in a file.
     """
 
-    def __init__(self, parts: SandboxParts, reset: Callable[[], None], *, is_stored: Callable[[], bool]) -> None:
+    def __init__(self, parts: SandboxParts, *, is_stored: Callable[[], bool]) -> None:
         self._parts = parts
         self._snapshots = asyncio.Semaphore(MAX_SNAPSHOTS)
-        self._reset_sandbox = reset
         self._is_stored = is_stored
         self._version = version(_PACKAGE)
+        parts.on_reset.append(self._publish_state)
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         """Add the routes of `/_sandbox`."""
@@ -170,10 +169,12 @@ class Admin:
 
     async def _reset(self, request: web.Request) -> web.Response:
         del request
-        self._reset_sandbox()
+        self._parts.reset()
+        return web.json_response({})
+
+    def _publish_state(self) -> None:
         state = {name: list(value) if isinstance(value, Iterator) else value for name, value in self.state().items()}
         self._parts.broadcaster.publish("state", state)
-        return web.json_response({})
 
 
 async def _write(response: web.StreamResponse, texts: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from customerio_track_mcp.sandbox.bodies import BodyReader
@@ -25,6 +26,7 @@ class SandboxParts:
         calls: the tool calls.
         faults: the faults of the next requests.
         broadcaster: publishes changes.
+        on_reset: called after each reset, in this order.
     """
 
     demo: DemoPlayer
@@ -34,10 +36,13 @@ class SandboxParts:
     calls: CallLog = field(default_factory=CallLog)
     faults: FaultQueue = field(default_factory=FaultQueue)
     broadcaster: Broadcaster = field(default_factory=Broadcaster)
+    on_reset: list[Callable[[], None]] = field(default_factory=list)
 
-    def clear(self) -> None:
-        """Delete everything that was recorded, and the faults."""
+    def reset(self) -> None:
+        """Delete everything that was recorded, the faults, and the segments but the first three."""
         self.workspace.clear()
         self.requests.clear()
         self.calls.clear()
         self.faults.clear()
+        for notify in self.on_reset:
+            notify()

@@ -6,10 +6,9 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from aiohttp import web
 
@@ -20,6 +19,7 @@ from customerio_track_mcp.sandbox.calls import CallLog
 from customerio_track_mcp.sandbox.connections import listen
 from customerio_track_mcp.sandbox.demo_player import DemoPlayer, PlayDemo
 from customerio_track_mcp.sandbox.error_bodies import internal_error_response
+from customerio_track_mcp.sandbox.handle import SandboxHandle
 from customerio_track_mcp.sandbox.origin_guard import CrossSiteGuard
 from customerio_track_mcp.sandbox.page_files import PageFiles
 from customerio_track_mcp.sandbox.parts import SandboxParts
@@ -32,20 +32,26 @@ from customerio_track_mcp.sandbox.track_api import Handler, TrackApi
 
 logger = logging.getLogger("customerio_track_mcp.sandbox")
 
+Value = TypeVar("Value")
 
-@dataclass(frozen=True, slots=True)
-class RunningSandbox:
-    """A sandbox that accepts requests.
+
+class RunningSandbox(SandboxHandle):
+    """A sandbox that accepts requests. Use it in its own event loop.
+
+    Args:
+        url: its base URL. It is the base URL of the Track API, and the address of the page.
+        parts: what it consists of.
 
     Attributes:
-        url: its base URL. It is the base URL of the Track API, and the address of the page.
         workspace: its state.
         calls: the tool calls of its timeline.
     """
 
-    url: str
-    workspace: WorkspaceState
-    calls: CallLog
+    def __init__(self, url: str, parts: SandboxParts) -> None:
+        self.url = url
+        self.workspace = parts.workspace
+        self.calls = parts.calls
+        self._parts = parts
 
     def record_call(self, fields: Mapping[str, object]) -> None:
         """Add a tool call to the timeline, as `POST /_sandbox/calls` does. Call this in the sandbox's event loop.
@@ -57,6 +63,12 @@ class RunningSandbox:
             ValueError: a field is missing, unknown or of another type, or the call is too large.
         """
         self.calls.add(fields)
+
+    def run(self, action: Callable[[SandboxParts], Value]) -> Value:
+        """Run an action with the parts of the sandbox, for a handle in another thread."""
+        return action(self._parts)
+
+    _run = run
 
 
 @asynccontextmanager
@@ -93,15 +105,12 @@ async def run_sandbox(
         parts.workspace.on_change = parts.requests.on_change = parts.calls.on_change = recorder.record
         _publish_activity(parts)
 
-        def reset() -> None:
-            parts.clear()
-            recorder.clear()
-
+        parts.on_reset.append(recorder.clear)
         runner = web.AppRunner(
             _application(
                 CrossSiteGuard(host, allowed_hosts),
                 TrackApi(parts.workspace, parts.requests, parts.faults, parts.bodies, region),
-                Admin(parts, reset, is_stored=lambda: recorder.is_stored),
+                Admin(parts, is_stored=lambda: recorder.is_stored),
             ),
             access_log=None,
             handle_signals=False,
@@ -122,7 +131,7 @@ async def run_sandbox(
         url_host = f"[{bound_host}]" if ":" in bound_host else bound_host
         parts.demo.url = f"{'https' if ssl_context else 'http'}://{url_host}:{bound_port}"
         stack.push_async_callback(parts.demo.stop)
-        yield RunningSandbox(parts.demo.url, parts.workspace, parts.calls)
+        yield RunningSandbox(parts.demo.url, parts)
 
 
 def _publish_activity(parts: SandboxParts) -> None:

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from customerio_track_mcp.sandbox.bounded_log import BoundedLog
 from customerio_track_mcp.sandbox.drop_rules import (
@@ -92,8 +92,8 @@ class WorkspaceState:
                 if not isinstance(members, list) or not all(isinstance(member, str) for member in members):
                     raise ValueError("members is not an array of strings")
                 segment = instance_of(Segment, {**record, "members": dict.fromkeys(members)})
-                if change.key != str(segment.id) or segment.id not in self.segments:
-                    raise ValueError("there is not a segment with this id")
+                if change.key != str(segment.id):
+                    raise ValueError("the key is not the segment's id")
                 self.segments[segment.id] = segment
             case "event":
                 self._add_event(instance_of(Event, record), number=int(change.key))
@@ -190,6 +190,19 @@ class WorkspaceState:
         segment.members |= members
         self.on_change(Change("segment", str(segment.id), _segment_record(segment)))
         return Effect(next(iter(members)) if len(members) == 1 else None, drops=drops)
+
+    def add_segment(self, segment_id: int, name: str, kind: Literal["manual", "data-driven"]) -> None:
+        """Add a segment without members, or replace the one with this id.
+
+        Raises:
+            ValueError: the id is not a positive number of up to ten digits, or the kind is unknown.
+        """
+        if type(segment_id) is not int or not 1 <= segment_id < 10**10:
+            raise ValueError("segment_id: must be a positive number of up to ten digits")
+        if kind not in ("manual", "data-driven"):
+            raise ValueError("kind: must be manual or data-driven")
+        segment = self.segments[segment_id] = Segment(segment_id, name, kind)
+        self.on_change(Change("segment", str(segment_id), _segment_record(segment)))
 
     def find_cio_id(self, identifier: str) -> str | None:
         """Return the cio_id of the person that an identifier in a path names; None if there is none."""
