@@ -200,6 +200,40 @@ async def test_a_line_is_settled_when_it_is_written(pipe: tuple[int, int]) -> No
     assert settled == [(0, True), (1, True), (2, True)]
 
 
+async def test_a_line_is_settled_before_its_reader_can_respond(pipe: tuple[int, int]) -> None:
+    """A host that has received a result and then repeats the call means another event."""
+    responses, response = os.pipe()
+    order: list[bool | bytes | LongLine] = []
+    total = 2000
+
+    def respond() -> None:
+        with os.fdopen(os.dup(pipe[0]), "rb") as lines:
+            for _ in range(total):
+                lines.readline()
+                os.write(response, b"next\n")
+        os.close(response)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # so that the threads interleave in every way
+    host = Thread(target=respond)
+    host.start()
+    reader, writer = LineReader(responses), LineWriter(pipe[1])
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(writer.run)
+            for _ in range(total):
+                await writer.send(b"x" * 5000, order.append)
+                order += await reader.receive()
+            writer.close()
+    finally:
+        sys.setswitchinterval(interval)
+        os.close(pipe[1])
+        host.join()
+        reader.close()
+        os.close(responses)
+    assert order == [True, b"next"] * total
+
+
 @pytest.mark.parametrize("end", ["the reader is gone", "the server stops"])
 async def test_lines_that_are_not_written_are_settled_as_such(end: str) -> None:
     readable, writable = os.pipe()

@@ -201,7 +201,8 @@ class LineWriter:
         self._descriptor = descriptor
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         self._queued = 0
-        self._written = 0  # counted by the thread only
+        # Counted by the thread only: the lines that are complete, and those that are or whose line feed is about to be.
+        self._written = self._settleable = 0
         self._room: anyio.Event | None = None
         self._settles: deque[tuple[int, Settle]] = deque()  # each with the number of the queued line that it is about
         self._is_settled = False
@@ -213,7 +214,8 @@ class LineWriter:
 
         Args:
             line: without the line feed.
-            settle: called with whether all of it was written, when that is known; not if this raises an exception.
+            settle: called with whether all of it was written, before anything that its reader then sends is received
+                by a `LineReader`; not if this raises an exception.
         """
         while self._unwritten >= _MAX_QUEUED_LINES:
             room = self._room = self._room or anyio.Event()
@@ -262,10 +264,14 @@ class LineWriter:
         with suppress(RuntimeError):  # the loop is closed
             try:
                 while text := self._lines.get():
-                    _write_all(self._descriptor, text)
-                    self._written += 1
+                    _write_all(self._descriptor, text[:-1])
+                    _wait_until_writable(self._descriptor)
+                    # The reader can respond as soon as the line feed is written.
+                    self._settleable += 1
                     if self._settles:
                         loop.call_soon_threadsafe(self._settle_written)
+                    _write_all(self._descriptor, text[-1:])
+                    self._written += 1
                     if self._room is not None:
                         loop.call_soon_threadsafe(self._notify_room)
             except (OSError, MemoryError) as failure:
@@ -286,7 +292,7 @@ class LineWriter:
             self._settles.popleft()[1](False)
 
     def _settle_written(self) -> None:
-        while self._settles and self._settles[0][0] <= self._written:
+        while self._settles and self._settles[0][0] <= self._settleable:
             self._settles.popleft()[1](True)
 
     def _notify_room(self) -> None:
@@ -318,6 +324,11 @@ def _is_writable(descriptor: int, size: int) -> bool:
     if sys.platform == "win32":  # its select supports sockets only
         return False
     return size <= select.PIPE_BUF and bool(select.select([], [descriptor], [], 0)[1])
+
+
+def _wait_until_writable(descriptor: int) -> None:
+    if sys.platform != "win32":
+        select.select([], [descriptor], [])
 
 
 def _write_all(descriptor: int, text: bytes) -> None:
