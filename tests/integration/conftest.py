@@ -20,11 +20,13 @@ WITHOUT_COVERAGE: Final = frozenset(
     {
         "test_arbitrary_messages",
         "test_benchmarks",
+        "test_ci_examples",
         "test_conformance",
         "test_converters",
         "test_fuzz",
         "test_message_forms",
         "test_missing_credentials",
+        "test_node",
         "test_privacy",
         "test_secrets",
     }

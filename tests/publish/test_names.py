@@ -57,6 +57,7 @@ def test_image_has_the_label_that_the_registry_expects() -> None:
         ("deploy/kubernetes/kustomization.yaml", f"newTag: {NAMES.version}"),
         ("deploy/kubernetes/optional/write-log.yaml", f"image: {NAMES.project}:{NAMES.version}"),
         ("docs/deploy.md", f"docker build --tag {NAMES.project}:{NAMES.version} ."),
+        ("docs/testing.md", f"image: {NAMES.image}:{NAMES.version}"),
     ],
 )
 def test_file_that_is_edited_by_hand_contains_the_version(file: str, expected: str) -> None:
