@@ -8,10 +8,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from customerio_track_mcp.runtime import open_rate_limiter
+from customerio_track_mcp.runtime import create_client, open_rate_limiter
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.upstream import Upstream
+from tests.support.scripted_server import ScriptedServer
 
 
 @pytest.mark.parametrize(
@@ -116,3 +117,15 @@ async def test_in_memory_limit_is_divided_by_replicas_and_processes(overrides: d
         for _ in range(11):
             await limiter.acquire()
         assert anyio.current_time() - started >= 0.9
+
+
+@pytest.mark.parametrize("is_sandbox", [True, False])
+async def test_sandbox_may_be_on_another_machine_without_tls(
+    monkeypatch: pytest.MonkeyPatch, scripted: ScriptedServer, is_sandbox: bool
+) -> None:
+    """Probes and `check` use it like calls do; which URLs are valid is decided by the settings."""
+    monkeypatch.setenv("HTTP_PROXY", scripted.url)
+    settings = Settings(api_key="sandbox:sandbox")
+    async with create_client(settings, "http://sandbox.invalid:8765", is_sandbox=is_sandbox) as client:
+        await client.find_region()
+    assert [request.target for request in scripted.requests] == ["http://sandbox.invalid:8765/api/v1/accounts/region"]

@@ -157,6 +157,7 @@ def create_client(
         return TrackClient(
             settings.credentials,
             base_url,
+            allow_http=True,  # the settings have validated the URL, which may be http for a sandbox alone
             rate_limiter=rate_limiter or LocalRateLimiter(settings.rate_limit),
             retry_policy=settings.retry_policy,
             observer=observer,

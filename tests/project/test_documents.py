@@ -154,12 +154,17 @@ async def test_the_examples_of_the_client_guide_run(
         code = compile(source, "docs/client.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
         if (running := eval(code, names)) is not None:  # noqa: S307
             await running
-    assert "created_at" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "created_at" in printed
+    (documented,) = blocks(CLIENT_GUIDE, "text")
+    assert documented in printed
     assert [event.name for event in sandbox.workspace.events] == [
         "purchase",
         "https://shop.example/pricing",
+        "order_shipped",
         "purchase",
     ]
+    assert sandbox.dropped == ()
 
 
 def test_the_client_guide_names_everything_public() -> None:

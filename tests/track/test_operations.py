@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from ulid import ULID
 
 from customerio_track_mcp.track import NOT_SECONDS, EventType, IdType, InvalidArgumentsError
 from customerio_track_mcp.track.operations import add_to_segment, identify, track
+
+EVENT_ID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
 def decode(content: bytes | None) -> dict[str, object]:
@@ -56,6 +60,42 @@ def test_event_contains_a_new_ulid_and_its_name_without_whitespace() -> None:
     assert track("42", "purchase").event_id != request.event_id
 
 
+def test_event_contains_the_id_and_the_time_that_are_passed() -> None:
+    request = track("42", "purchase", data={"price": 2}, event_id=EVENT_ID, timestamp=1_700_000_000)
+    assert request.event_id == EVENT_ID
+    assert decode(request.content) == {
+        "name": "purchase",
+        "id": EVENT_ID,
+        "timestamp": 1_700_000_000,
+        "data": {"price": 2},
+    }
+    again = track("42", "purchase", data={"price": 2}, event_id=EVENT_ID, timestamp=1_700_000_000)
+    assert (again.path, again.content) == (request.path, request.content)
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "text"),
+    [
+        (1_700_000_000_000, "looks like milliseconds; pass seconds (1700000000, 2023-11-14T22:13:20Z)"),
+        (-1, "is before 2000-01-01"),
+        (1_700_000_000_000_000, "looks like microseconds"),
+        (10**30, "is in the far future"),
+        (1_700_000_000.0, "must be a whole number of UNIX seconds"),
+        ("1700000000", "must be a whole number of UNIX seconds"),
+        (True, "must be a whole number of UNIX seconds"),
+        (datetime(2026, 1, 1, tzinfo=UTC), "pass int(moment.timestamp())"),
+    ],
+)
+def test_invalid_time_is_reported(timestamp: Any, text: str) -> None:
+    with pytest.raises(InvalidArgumentsError) as of_event:
+        track("42", "purchase", timestamp=timestamp)
+    with pytest.raises(InvalidArgumentsError) as of_person:
+        identify("42", created_at=timestamp)
+    problems = [*of_event.value.problems, *of_person.value.problems]
+    assert [problem.parameter for problem in problems] == ["timestamp", "created_at"]
+    assert all(text in problem.text for problem in problems)
+
+
 def test_event_omits_type_and_data_if_they_are_not_passed() -> None:
     assert set(decode(track("42", "purchase").content)) == {"name", "id"}
 
@@ -97,13 +137,31 @@ def test_all_problems_are_reported_together() -> None:
     ]
 
 
+def test_all_problems_of_an_event_are_reported_together() -> None:
+    with pytest.raises(InvalidArgumentsError) as caught:
+        track("", "", data={"a": object()}, event_id="order-1", timestamp=0)
+    parameters = [problem.parameter for problem in caught.value.problems]
+    assert parameters == ["customer_id", "event_name", "data.a", "event_id", "timestamp"]
+
+
+@pytest.mark.parametrize("event_id", ["", "order-1", EVENT_ID.lower(), 'x","name":"refund'])
+def test_another_event_id_must_be_a_ulid(event_id: str) -> None:
+    with pytest.raises(InvalidArgumentsError, match="event_id: is not "):
+        track("1", "seen").with_event_id(event_id)
+
+
 def test_another_event_id_replaces_the_id_and_nothing_else() -> None:
     """A caller knows the id of an earlier event, and may write it anywhere."""
     ids = [str(ULID()) for _ in range(2)]
     name = f'"id":"{ids[0]}"'
     data = {"id": ids[0], "text": name, ids[0]: name}
-    request = track("1", name, data=data)
+    request = track("1", name, data=data, event_id=ids[1], timestamp=1_700_000_000)
     for event_id in (ids[0], ids[1], ids[0], ids[1]):
         request = request.with_event_id(event_id)
         assert request.event_id == event_id
-        assert json.loads(request.content or b"") == {"name": name, "id": event_id, "data": data}
+        assert json.loads(request.content or b"") == {
+            "name": name,
+            "id": event_id,
+            "timestamp": 1_700_000_000,
+            "data": data,
+        }

@@ -66,6 +66,7 @@ _WORDS: Final[Mapping[str, WriteOutcome]] = {
     "rate_limited": WriteOutcome.FAILED,
     "unavailable": WriteOutcome.FAILED,
     "stopped": WriteOutcome.FAILED,
+    "closed": WriteOutcome.FAILED,
     "out_of_time": WriteOutcome.FAILED,
     "bug": WriteOutcome.FAILED,
 }

@@ -12,7 +12,8 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from customerio_track_mcp.settings.allow_lists import validated_hostnames, validated_origins
 from customerio_track_mcp.settings.base import EnvironmentSettings
 from customerio_track_mcp.settings.http_path import validated_path
-from customerio_track_mcp.settings.validators import split, validated_url
+from customerio_track_mcp.settings.validators import split
+from customerio_track_mcp.track import validated_url
 
 CALLER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The name of a caller with a static token."""

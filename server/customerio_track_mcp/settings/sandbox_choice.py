@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from customerio_track_mcp.settings.validators import validated_url, without_api_path
+from customerio_track_mcp.track import validated_url, without_api_path
 
 SANDBOX_PORT: Final = 8765
 """The port of a sandbox unless another one is chosen."""

@@ -16,8 +16,16 @@ from customerio_track_mcp.settings.control import ControlSettings
 from customerio_track_mcp.settings.key_store import ENTRY_NAME, KeyStore, KeyStoreError
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
 from customerio_track_mcp.settings.sandbox_choice import SANDBOX_PORT, sandbox_choice
-from customerio_track_mcp.settings.validators import lower, split, upper, validated_url, without_api_path
-from customerio_track_mcp.track import RESERVED_KEYS, Credentials, Region, RetryPolicy
+from customerio_track_mcp.settings.validators import lower, split, upper
+from customerio_track_mcp.track import (
+    RESERVED_KEYS,
+    Credentials,
+    Region,
+    RetryPolicy,
+    credential_problem,
+    validated_url,
+    without_api_path,
+)
 
 API_CREDENTIALS_PAGE: Final = "Settings > Workspace Settings > API Credentials in Customer.io"
 IN_PROCESS_STORAGE: Final = "memory://"
@@ -154,10 +162,8 @@ class Settings(ControlSettings):
         text = value.get_secret_value().strip()
         if not text or text.endswith(":"):
             raise ValueError("is blank")
-        if reason := why_not_a_secret(text):
+        if reason := why_not_a_secret(text) or credential_problem(text):
             raise ValueError(reason)
-        if not text.isascii() or not text.isprintable() or " " in text:
-            raise ValueError("contains characters that are not valid in a Site ID or an API key")
         if info.field_name == "site_id" and ":" in text:
             raise ValueError("contains a colon; pass the Site ID alone, or site_id:api_key as CUSTOMERIO_API_KEY")
         return SecretStr(text)

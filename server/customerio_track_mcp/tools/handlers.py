@@ -12,6 +12,7 @@ from customerio_track_mcp.control.write import Write
 from customerio_track_mcp.instrumentation.calls import Outcome
 from customerio_track_mcp.tools.arguments import parse_arguments
 from customerio_track_mcp.tools.dry_run import dry_run_message
+from customerio_track_mcp.tools.event_time import as_of_now
 from customerio_track_mcp.tools.guidance import explain
 from customerio_track_mcp.tools.schemas import (
     AddCustomersToSegmentInput,
@@ -112,8 +113,8 @@ class ToolHandlers:
             self._require_credentials()
             request = _build(
                 problems,
-                lambda: operations.track(
-                    given.customer_id, given.event_name, event_type=given.event_type, data=given.data
+                lambda: as_of_now(
+                    operations.track(given.customer_id, given.event_name, event_type=given.event_type, data=given.data)
                 ),
             )
             echo = {"customer_id": given.customer_id, "event_name": given.event_name}

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
+from customerio_track_mcp.tools.event_time import NO_BACKDATING
 from customerio_track_mcp.tools.fields import EventName, Identifier, Identifiers, JsonObject, Seconds, Text, one_of
 from customerio_track_mcp.track import EventType, IdType, is_time_name, limits
 
@@ -98,7 +99,7 @@ class SendEventInput(ToolInput):
     @classmethod
     def explain_unknown(cls, name: str) -> str:
         """Return that an event has no time of its own, if `name` is that of a time."""
-        return "events are recorded as of now and cannot be backdated here" if is_time_name(name) else ""
+        return NO_BACKDATING if is_time_name(name) else ""
 
 
 class AddCustomersToSegmentInput(ToolInput):

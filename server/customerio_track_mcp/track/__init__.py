@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from customerio_track_mcp.track import operations
 from customerio_track_mcp.track.client import TrackClient
-from customerio_track_mcp.track.credentials import Credentials
+from customerio_track_mcp.track.credentials import Credentials, credential_problem
 from customerio_track_mcp.track.errors import (
+    ClosedError,
     InterceptedError,
     InvalidArgumentsError,
     MissingCredentialsError,
@@ -37,8 +39,11 @@ from customerio_track_mcp.track.retry_policy import RetryPolicy
 from customerio_track_mcp.track.session import Receipt
 from customerio_track_mcp.track.transports.certificates import named_certificates
 from customerio_track_mcp.track.transports.pool import create_transport, preload
+from customerio_track_mcp.track.urls import validated_url, without_api_path
 from customerio_track_mcp.track.validation import limits
+from customerio_track_mcp.track.validation.event_ids import new_event_id
 from customerio_track_mcp.track.validation.identifiers import IdType, is_email
+from customerio_track_mcp.track.validation.notes import EVENT_TIME
 from customerio_track_mcp.track.validation.reserved_keys import (
     RESERVED_ATTRIBUTES,
     RESERVED_EVENT_DATA,
@@ -51,12 +56,17 @@ from customerio_track_mcp.track.validation.timestamps import NOT_SECONDS, is_tim
 if TYPE_CHECKING:
     from customerio_track_mcp.track.rate_limit.redis_limiter import RedisRateLimiter
 
+# A program that does not configure logging must see nothing of this package's on stderr.
+logging.getLogger("customerio_track_mcp.track").addHandler(logging.NullHandler())
+
 __all__ = [
+    "EVENT_TIME",
     "NOT_SECONDS",
     "RESERVED_ATTRIBUTES",
     "RESERVED_EVENT_DATA",
     "RESERVED_KEYS",
     "Attempt",
+    "ClosedError",
     "Credentials",
     "EventType",
     "IdType",
@@ -87,11 +97,13 @@ __all__ = [
     "UnavailableError",
     "UntrustedCertificateError",
     "create_transport",
+    "credential_problem",
     "is_email",
     "is_loopback",
     "is_time_name",
     "limits",
     "named_certificates",
+    "new_event_id",
     "operations",
     "preload",
     "read_seconds",
@@ -99,6 +111,8 @@ __all__ = [
     "reserved_key_problems",
     "shorten",
     "trim",
+    "validated_url",
+    "without_api_path",
 ]
 
 

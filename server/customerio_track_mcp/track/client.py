@@ -13,6 +13,7 @@ import httpx
 
 from customerio_track_mcp.track import operations
 from customerio_track_mcp.track.credentials import Credentials
+from customerio_track_mcp.track.errors import ClosedError
 from customerio_track_mcp.track.observer import Observer
 from customerio_track_mcp.track.operations import EventType, TrackRequest
 from customerio_track_mcp.track.rate_limit.base import RateLimiter
@@ -22,6 +23,7 @@ from customerio_track_mcp.track.retries import Progress, RetryingSender
 from customerio_track_mcp.track.retry_policy import RetryPolicy
 from customerio_track_mcp.track.session import Receipt, Session
 from customerio_track_mcp.track.transports.pool import MAX_CONNECTIONS
+from customerio_track_mcp.track.urls import read_base_url
 from customerio_track_mcp.track.validation.identifiers import IdType
 
 
@@ -33,22 +35,28 @@ class TrackClient:
 
     Every operation retries connection errors that may pass, timeouts, 408, 429 and 5xx, and nothing else. An operation
     raises `InvalidArgumentsError` or `MissingCredentialsError` before anything is sent, and a subclass of
-    `RequestFailedError` if the Track API does not confirm the request.
+    `RequestFailedError` if the Track API does not confirm the request. A client that is closed sends nothing: its
+    operations raise `ClosedError`.
 
     Args:
         credentials: None creates a client whose operations raise `MissingCredentialsError`.
-        base_url: the Track API's base URL, such as `Region.US.track_url`.
+        base_url: the Track API's base URL, such as `Region.US.track_url`: https, or http on loopback. `/api/v1` at its
+            end is removed.
+        allow_http: whether `base_url` may be http for other hostnames, too: such as that of a sandbox. Credentials and
+            data are then not encrypted.
         requests_per_second: the workspace's rate limit. The vendor documents 1000 per second for v1 and v2 together,
             not strictly enforced; an older figure, still quoted, is 100.
+            Not used with a `rate_limiter`.
         rate_limiter: used instead of `requests_per_second`, for a limit that is shared.
-        max_connections: size of the connection pool.
+        max_connections: size of the connection pool. Not used with a `transport`.
         retry_policy: timeouts, attempts and the time budget.
         observer: notified of waits and attempts.
         transport: carries requests instead of the connection pool, and is closed with the client.
 
     Raises:
         OSError: certificates that the environment names cannot be read.
-        ValueError: the proxy that the environment names has an invalid URL.
+        ValueError: `base_url`, `requests_per_second` or `max_connections` is invalid, or the proxy that the environment
+            names has an invalid URL. (`Credentials` and `RetryPolicy` are validated when they are created.)
     """
 
     def __init__(
@@ -56,6 +64,7 @@ class TrackClient:
         credentials: Credentials | None,
         base_url: str = Region.US.track_url,
         *,
+        allow_http: bool = False,
         requests_per_second: float = 100,
         rate_limiter: RateLimiter | None = None,
         max_connections: int = MAX_CONNECTIONS,
@@ -63,6 +72,7 @@ class TrackClient:
         observer: Observer | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        base_url = read_base_url(base_url, allow_http=allow_http)
         retry_policy = retry_policy or RetryPolicy()
         self._session = Session(credentials, base_url, retry_policy, max_connections, transport)
         self._sender = RetryingSender(
@@ -70,6 +80,8 @@ class TrackClient:
         )
 
     async def __aenter__(self) -> Self:
+        if self._sender.is_closed:
+            raise ClosedError("the client is closed, and cannot be opened again")
         return self
 
     async def __aexit__(
@@ -78,7 +90,13 @@ class TrackClient:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connection pool. The client cannot be used afterwards."""
+        """Close the connection pool. The client cannot be used afterwards.
+
+        Every request in flight ends with a `ClosedError` that reports its outcome. Closing it again does nothing.
+        """
+        if self._sender.is_closed:
+            return
+        self._sender.close()
         await self._session.aclose()
 
     def stop(self) -> None:
@@ -104,9 +122,20 @@ class TrackClient:
         *,
         event_type: EventType | None = None,
         data: Mapping[str, object] | None = None,
+        event_id: str | None = None,
+        timestamp: int | None = None,
     ) -> Receipt:
         """Record one event for a person; see `operations.track`."""
-        return await self.send(operations.track(customer_id, event_name, event_type=event_type, data=data))
+        return await self.send(
+            operations.track(
+                customer_id,
+                event_name,
+                event_type=event_type,
+                data=data,
+                event_id=event_id,
+                timestamp=timestamp,
+            )
+        )
 
     async def add_to_segment(
         self, segment_id: str, customer_ids: Sequence[str], *, id_type: IdType = IdType.ID

@@ -7,6 +7,15 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 
+def credential_problem(text: str) -> str:
+    """Return why `text` is neither a Site ID nor an API key; empty if it can be one. Nothing of `text` is repeated."""
+    if not isinstance(text, str) or not text.strip():
+        return "is blank"
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return "contains characters that are not valid in a Site ID or an API key"
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Credentials:
     """HTTP Basic user name and password for the Track API.
@@ -14,10 +23,23 @@ class Credentials:
     Attributes:
         site_id: the workspace's Site ID.
         api_key: its Tracking API key. An App API key is a different credential and is rejected.
+
+    Raises:
+        ValueError: one of them is blank, has white space around it, or contains characters that are not valid in it.
+            The message does not repeat it.
     """
 
     site_id: str = field(repr=False)
     api_key: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        for name, text in (("site_id", self.site_id), ("api_key", self.api_key)):
+            if problem := credential_problem(text):
+                is_padded = isinstance(text, str) and not credential_problem(text.strip())
+                hint = "; it has white space around it: pass it without, with str.strip()" if is_padded else ""
+                raise ValueError(f"{name}: {problem}{hint}")
+        if ":" in self.site_id:
+            raise ValueError("site_id: contains a colon; pass the Site ID alone")
 
     @property
     def basic(self) -> str:

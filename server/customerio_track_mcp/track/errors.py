@@ -17,6 +17,7 @@ help, `advice` what a caller does next.
         ├── RateLimitedError           rate_limited        429, retried
         ├── UnavailableError           unavailable         408, 5xx, invalid status, connection error, timeout; retried
         ├── StoppedError               stopped             the client was stopped first
+        ├── ClosedError                closed              the client was closed first
         └── TimeBudgetExceededError    out_of_time         the time budget ended first
 """
 
@@ -215,6 +216,13 @@ class StoppedError(RequestFailedError):
     """The client was stopped before the Track API confirmed the request."""
 
     code = "stopped"
+
+
+class ClosedError(RequestFailedError):
+    """The client was closed before the call, or before the Track API confirmed the request."""
+
+    code = "closed"
+    advice = "Create a new TrackClient: aclose() and the end of `async with` close one for good."
 
 
 class TimeBudgetExceededError(RequestFailedError):

@@ -12,12 +12,11 @@ from enum import StrEnum
 from typing import Final
 from urllib.parse import quote
 
-from ulid import ULID
-
 from customerio_track_mcp.track.errors import InvalidArgumentsError, Problem
 from customerio_track_mcp.track.validation.attributes import attributes_problems, event_data_problems
 from customerio_track_mcp.track.validation.characters import hidden_characters
 from customerio_track_mcp.track.validation.consent import read_booleans
+from customerio_track_mcp.track.validation.event_ids import event_id_problems, new_event_id
 from customerio_track_mcp.track.validation.identifiers import (
     IdType,
     email_problems,
@@ -28,10 +27,15 @@ from customerio_track_mcp.track.validation.identifiers import (
     segment_member_problems,
 )
 from customerio_track_mcp.track.validation.limits import ATTRIBUTES_PER_CALL, EVENT_NAME_BYTES
-from customerio_track_mcp.track.validation.notes import attribute_notes, event_data_notes, member_notes
+from customerio_track_mcp.track.validation.notes import attribute_notes, event_notes, member_notes
 from customerio_track_mcp.track.validation.sizes import encode
 from customerio_track_mcp.track.validation.text import text_problems, trim
-from customerio_track_mcp.track.validation.timestamps import NOT_SECONDS, read_seconds, timestamp_problems
+from customerio_track_mcp.track.validation.timestamps import (
+    NOT_SECONDS,
+    read_seconds,
+    time_problems,
+    timestamp_problems,
+)
 
 _MAX_ADDRESS_CHARACTERS: Final = 1000  # longer than an address with white space around it
 
@@ -70,8 +74,13 @@ class TrackRequest:
         """Return the same event with another id.
 
         Args:
-            event_id: a ULID.
+            event_id: a ULID, as `new_event_id` returns.
+
+        Raises:
+            InvalidArgumentsError: it is not a ULID.
+            RuntimeError: the request is not an event.
         """
+        _raise_if_any(event_id_problems("event_id", event_id))
         if self.event_id is None or self.content is None:
             raise RuntimeError("the request is not an event")
         # Before the id there is only the name, in which quotes are escaped.
@@ -127,16 +136,22 @@ def track(
     *,
     event_type: EventType | None = None,
     data: Mapping[str, object] | None = None,
+    event_id: str | None = None,
+    timestamp: int | None = None,
 ) -> TrackRequest:
     """Build a request that records one event for the person identified by `customer_id`.
 
-    It contains a new ULID: sent twice, the Track API still records one event; built twice, it records two.
+    It contains a ULID. However often it is sent, the Track API records one event. If it is built twice, it records two,
+    unless both have the same `event_id`: then the Track API ignores the second one, even if its content differs.
 
     Args:
         customer_id: an id of up to 150 bytes, an email address, or `cio_` followed by a cio_id.
         event_name: up to 100 bytes; surrounding whitespace is removed, as the Track API does.
         event_type: None for `event`.
         data: the event's own data, up to 100 000 bytes of JSON.
+        event_id: the ULID of the event, which a queue has stored; None for a new one.
+        timestamp: when the event took place, in UNIX seconds; None for the time at which the Track API receives it.
+            Events of more than 72 hours ago do not trigger campaigns.
 
     Raises:
         InvalidArgumentsError: with every problem found.
@@ -149,16 +164,22 @@ def track(
         problems.append(Problem("event_name", hidden))
     if data:
         problems += event_data_problems("data", data)
+    if event_id is not None:
+        problems += event_id_problems("event_id", event_id)
+    if timestamp is not None:
+        problems += time_problems("timestamp", timestamp)
     _raise_if_any(problems)
-    event_id = str(ULID())
+    event_id = event_id or new_event_id()
     body: dict[str, object] = {"name": name, "id": event_id}
     if event_type is not None:
         body["type"] = event_type
+    if timestamp is not None:
+        body["timestamp"] = timestamp
     if data:
         body["data"] = data
     path = f"/api/v1/customers/{_path_segment(customer_id)}/events"
     route = "/api/v1/customers/{identifier}/events"
-    notes = tuple(event_data_notes(data or {}))
+    notes = tuple(event_notes(data or {}, timestamp))
     return TrackRequest("POST", path, route, encode(body), event_id=event_id, notes=notes)
 
 
@@ -205,7 +226,7 @@ def _person_problems(customer_id: str, email: str | None, created_at: int | None
                 )
             )
     if created_at is not None:
-        problems += timestamp_problems("created_at", created_at)
+        problems += time_problems("created_at", created_at)
     return problems
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import anyio
 from tenacity import (
@@ -15,7 +17,7 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from customerio_track_mcp.track.errors import RequestFailedError, StoppedError, TimeBudgetExceededError
+from customerio_track_mcp.track.errors import ClosedError, RequestFailedError, StoppedError, TimeBudgetExceededError
 from customerio_track_mcp.track.observer import Observer
 from customerio_track_mcp.track.operations import TrackRequest
 from customerio_track_mcp.track.rate_limit.base import RateLimiter
@@ -23,6 +25,11 @@ from customerio_track_mcp.track.retry_policy import RetryPolicy
 from customerio_track_mcp.track.session import Receipt, Session
 
 logger = logging.getLogger("customerio_track_mcp.track")
+
+_REASONS: Final[Mapping[type[RequestFailedError], str]] = {
+    StoppedError: "the server is stopping and ended the call",
+    ClosedError: "the client was closed and ended the call",
+}
 
 
 @dataclass(slots=True)
@@ -57,7 +64,8 @@ class RetryingSender:
         self._rate_limiter = rate_limiter
         self._retry_policy = retry_policy
         self._observer = observer
-        self._stopped = False
+        self._closed = False
+        self._ended_by: type[RequestFailedError] | None = None
         self._in_flight: set[anyio.CancelScope] = set()
         initial = retry_policy.initial_backoff
         self._backoff = wait_exponential_jitter(multiplier=initial, max=8, jitter=initial)
@@ -71,27 +79,46 @@ class RetryingSender:
 
         Raises:
             MissingCredentialsError: nothing was sent.
+            ClosedError: `close` was called before the outcome was known, or before anything was sent.
             StoppedError: `stop` was called before the outcome was known, or before anything was sent.
             RequestFailedError: no confirmation was received; `outcome_unknown` says whether the request may have been
                 carried out.
         """
-        self._session.require_credentials()
         progress = progress or Progress()
+        if self._closed:
+            raise _with_progress(ClosedError("the client is closed, and nothing was sent"), request, progress)
+        self._session.require_credentials()
         try:
             return await self._send_before_deadline(request, progress)
         except TimeoutError:
             raise _with_progress(self._deadline_error(progress), request, progress) from progress.last_failure
         except RequestFailedError as error:
+            if self._ended_by is ClosedError and (error.status is None or error.outcome_unknown):
+                # The attempt lost its connection before its task was canceled.
+                raise _with_progress(self._deadline_error(progress), request, progress) from error
             raise _with_progress(error, request, progress) from error.__cause__
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
 
     def stop(self) -> None:
         """End every request in flight with a `StoppedError`, and reject later ones."""
-        self._stopped = True
+        self._end_calls(StoppedError)
+
+    def close(self) -> None:
+        """End every request in flight with a `ClosedError`, unless `stop` has ended it, and reject later ones."""
+        self._closed = True
+        self._end_calls(ClosedError)
+
+    def _end_calls(self, error: type[RequestFailedError]) -> None:
+        self._ended_by = self._ended_by or error
         for scope in self._in_flight:
             scope.deadline = anyio.current_time()
 
     async def _send_before_deadline(self, request: TrackRequest, progress: Progress) -> Receipt:
-        if self._stopped:
+        if self._ended_by is not None:
             raise TimeoutError
         with anyio.fail_after(self._retry_policy.time_budget) as scope:
             self._in_flight.add(scope)
@@ -104,7 +131,7 @@ class RetryingSender:
         try:
             return await self._attempt(request, progress)
         except RequestFailedError as failure:
-            if self._stopped:
+            if self._ended_by is not None:
                 raise TimeoutError from failure
             return await self._retry(request, progress, failure)
 
@@ -157,10 +184,10 @@ class RetryingSender:
         return max(self._backoff(state), retry_after or 0.0)
 
     def _deadline_error(self, progress: Progress) -> RequestFailedError:
-        error: type[RequestFailedError] = StoppedError if self._stopped else TimeBudgetExceededError
-        reason = "the server is stopping and ended the call" if self._stopped else self._time_budget_exceeded
+        error = self._ended_by or TimeBudgetExceededError
+        reason = _REASONS.get(error) or self._time_budget_exceeded
         if progress.attempts == 0:
-            waiting = "" if self._stopped else " while waiting for the rate limit,"
+            waiting = "" if self._ended_by else " while waiting for the rate limit,"
             return error(f"{reason}{waiting} before anything was sent")
         attempts = "1 attempt" if progress.attempts == 1 else f"{progress.attempts} attempts"
         last = f"; the last failure was: {progress.last_failure}" if progress.last_failure else ""

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import anyio
+import httpx
 import pytest
 
-from customerio_track_mcp.track import RetryPolicy, TrackClient
+from customerio_track_mcp.track import RetryPolicy, TrackClient, create_transport
 from tests.support.scripted_server import ScriptedServer, hang, respond
-from tests.track.failing_calls import CREDENTIALS, ONE_ATTEMPT, PERSON, failure_of_identify, failure_of_track
+from tests.track.failing_calls import CREDENTIALS, PERSON, failure_of_identify, failure_of_track
 
 
-async def test_closed_client_sends_nothing(scripted: ScriptedServer) -> None:
-    client = TrackClient(CREDENTIALS, scripted.url, retry_policy=ONE_ATTEMPT)
-    await client.aclose()
-    error = await failure_of_identify(client)
-    assert "the client is closed" in str(error)
-    assert not error.outcome_unknown
-    client = TrackClient(CREDENTIALS, scripted.url, retry_policy=ONE_ATTEMPT)
-    await client.identify(PERSON)
-    await client.aclose()
-    assert "the client is closed" in str(await failure_of_identify(client))
+async def test_closed_transport_sends_nothing(scripted: ScriptedServer) -> None:
+    """A client that is closed does not get this far; a transport of its own may be used without one."""
+    for is_used in (False, True):
+        transport = create_transport(scripted.url)
+        async with httpx.AsyncClient(transport=transport) as http:
+            if is_used:
+                await http.get(scripted.url)
+            await transport.aclose()
+            with pytest.raises(httpx.ConnectError, match="the client is closed"):
+                await http.get(scripted.url)
     assert len(scripted.requests) == 1
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from customerio_track_mcp.track import IdType, is_time_name, operations
+from customerio_track_mcp.track import EVENT_TIME, IdType, is_time_name, operations
 from customerio_track_mcp.track.validation.timestamps import is_unreadable_time
 
 TIME_NAMES = [
@@ -97,13 +99,29 @@ def test_other_names_are_not_pointed_out(name: str) -> None:
 @pytest.mark.parametrize("name", ["timestamp", "Timestamp", "_timestamp"])
 def test_timestamp_in_event_data_is_pointed_out(name: str) -> None:
     request = operations.track("1", "bought", data={name: 1_700_000_000, "total": 1})
-    assert request.notes == (
-        f"data.{name} is sent as ordinary data: events are recorded as of now and cannot be backdated here.",
-    )
+    assert request.notes == (f"data.{name} is sent as ordinary data: {EVENT_TIME}.",)
+    later = operations.track("1", "bought", data={name: 1_700_000_000}, timestamp=int(time.time()))
+    assert later.notes == request.notes
     assert operations.track("1", "bought", data={"timestamps": [], "at": 1}).notes == ()
     assert operations.track("1", "bought", data={"timestamp": 1, "Timestamp": 2}).notes == (
-        "data.timestamp, data.Timestamp are sent as ordinary data: events are recorded as of now and cannot be "
-        "backdated here.",
+        f"data.timestamp, data.Timestamp are sent as ordinary data: {EVENT_TIME}.",
+    )
+
+
+@pytest.mark.parametrize("as_data", [int, float, str])
+def test_timestamp_in_event_data_that_repeats_the_parameter_is_not_pointed_out(
+    as_data: Callable[[int], object],
+) -> None:
+    now = int(time.time())
+    assert operations.track("1", "bought", data={"timestamp": as_data(now)}, timestamp=now).notes == ()
+
+
+def test_event_that_is_too_old_for_campaigns_is_pointed_out() -> None:
+    now = int(time.time())
+    assert operations.track("1", "bought", timestamp=now - 72 * 3600 + 600).notes == ()
+    assert operations.track("1", "bought", timestamp=now + 600).notes == ()
+    assert operations.track("1", "bought", timestamp=now - 72 * 3600 - 1).notes == (
+        "timestamp: the event is recorded, but triggers no campaign; only events of the last 72 hours can.",
     )
 
 

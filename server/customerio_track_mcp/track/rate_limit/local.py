@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from aiolimiter import AsyncLimiter
 
+from customerio_track_mcp.track.validation.numbers import require_positive
+
 
 class LocalRateLimiter:
     """Limits the requests of this process only.
@@ -13,9 +15,13 @@ class LocalRateLimiter:
 
     Args:
         requests_per_second: the limit; fractions are allowed.
+
+    Raises:
+        ValueError: `requests_per_second` is not a finite number above 0.
     """
 
     def __init__(self, requests_per_second: float) -> None:
+        require_positive("requests_per_second", requests_per_second)
         burst = max(1.0, requests_per_second / 10)
         self._limiter = AsyncLimiter(burst, time_period=burst / requests_per_second)
 

@@ -19,6 +19,7 @@ from customerio_track_mcp.redis_access.connections import RESPONSE_TIMEOUT, redi
 from customerio_track_mcp.redis_access.limits_storage import limits_storage
 from customerio_track_mcp.redis_access.reconnection import Reconnection
 from customerio_track_mcp.track.rate_limit.base import RateLimiter
+from customerio_track_mcp.track.validation.numbers import require_positive
 
 logger = logging.getLogger("customerio_track_mcp.track")
 
@@ -41,7 +42,8 @@ class RedisRateLimiter:
         on_change: called with whether the limit is shared, at the first request and at every change.
 
     Raises:
-        ValueError: the URL cannot be used. The message does not repeat any part of it.
+        ValueError: the URL cannot be used, and the message does not repeat any part of it; or `requests_per_second` is
+            not a finite number above 0.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class RedisRateLimiter:
         fallback: RateLimiter,
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
+        require_positive("requests_per_second", requests_per_second)
         connections = redis_connections(url)
         self._reconnection = Reconnection(connections)
         self._storage = limits_storage(url, connections)

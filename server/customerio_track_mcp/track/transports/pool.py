@@ -17,6 +17,7 @@ import httpx
 from customerio_track_mcp.track.transports.certificates import named_certificates
 from customerio_track_mcp.track.transports.network_backend import BoundedNetworkBackend
 from customerio_track_mcp.track.transports.proxies import find_proxy
+from customerio_track_mcp.track.validation.numbers import require_count
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -36,8 +37,10 @@ def create_transport(base_url: str, max_connections: int = MAX_CONNECTIONS) -> h
 
     Raises:
         OSError: certificates that the environment names cannot be read.
-        ValueError: the proxy that the environment names has an invalid URL.
+        ValueError: the proxy that the environment names has an invalid URL, or `max_connections` is not a whole number
+            of at least 1.
     """
+    require_count("max_connections", max_connections)
     url = httpx.URL(base_url)
     # Read now rather than with the first request, so that an error is reported at startup.
     certificates = named_certificates() if url.scheme == "https" else None

@@ -6,19 +6,22 @@ without values.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.validation.identifiers import IdType, is_cio_id, is_email
+from customerio_track_mcp.track.validation.limits import EVENT_TRIGGER_HOURS
 from customerio_track_mcp.track.validation.reserved_keys import RESERVED_ATTRIBUTES
-from customerio_track_mcp.track.validation.timestamps import is_time_name, is_unreadable_time
+from customerio_track_mcp.track.validation.timestamps import is_time_name, is_unreadable_time, read_seconds
 
 _MAX_NAMES: Final = 3
 _MAX_SEARCH_DEPTH: Final = 20
 _SPECIAL_NAMES: Final = frozenset(RESERVED_ATTRIBUTES) | {"email", "created_at"}
 
-NO_BACKDATING: Final = "events are recorded as of now and cannot be backdated here"
+EVENT_TIME: Final = "the time of an event is the parameter timestamp, or else that of its receipt"
+"""What a note says of a time in an event's data."""
 
 
 def attribute_notes(attributes: Mapping[str, object]) -> Iterator[str]:
@@ -33,10 +36,15 @@ def attribute_notes(attributes: Mapping[str, object]) -> Iterator[str]:
         yield f"{_names(times)}: Customer.io will not read {what}; it reads times as UNIX seconds only."
 
 
-def event_data_notes(data: Mapping[str, object]) -> Iterator[str]:
-    """Yield what is doubtful about an event's valid `data`."""
-    if times := [f"data.{name}" for name in data if len(name) < 16 and name.strip("_ ").lower() == "timestamp"]:
-        yield f"{_names(times)} {'is' if len(times) == 1 else 'are'} sent as ordinary data: {NO_BACKDATING}."
+def event_notes(data: Mapping[str, object], timestamp: int | None) -> Iterator[str]:
+    """Yield what is doubtful about an event's valid `data` and `timestamp`."""
+    if times := [f"data.{name}" for name, value in data.items() if _is_other_time(name, value, timestamp)]:
+        yield f"{_names(times)} {'is' if len(times) == 1 else 'are'} sent as ordinary data: {EVENT_TIME}."
+    if timestamp is not None and timestamp < time.time() - EVENT_TRIGGER_HOURS * 3600:
+        yield (
+            "timestamp: the event is recorded, but triggers no campaign; only events of the last "
+            f"{EVENT_TRIGGER_HOURS} hours can."
+        )
 
 
 def member_notes(ids: Sequence[str], id_type: IdType) -> Iterator[str]:
@@ -54,6 +62,13 @@ def member_notes(ids: Sequence[str], id_type: IdType) -> Iterator[str]:
                 f"is that {'address' if right_type is IdType.EMAIL else 'text'}. If that was not intended, call again "
                 f"with {subset}id_type '{right_type}'."
             )
+
+
+def _is_other_time(name: str, value: object, timestamp: int | None) -> bool:
+    """Return whether a key of an event's data looks like the time of the event, and does not repeat `timestamp`."""
+    if len(name) >= 16 or name.strip("_ ").lower() != "timestamp":
+        return False
+    return timestamp is None or read_seconds(value) != timestamp
 
 
 def _differs_by_case(name: str) -> bool:

@@ -65,6 +65,15 @@ def read_seconds(value: object) -> int | None:
     return None
 
 
+def time_problems(parameter: str, value: object) -> list[Problem]:
+    """Validate `value` as a time that a program passes: an integer, as `timestamp_problems` accepts it."""
+    if isinstance(value, datetime):
+        return [Problem(parameter, f"is a datetime; it {NOT_SECONDS}: pass int(moment.timestamp())")]
+    if isinstance(value, bool) or not isinstance(value, int):
+        return [Problem(parameter, NOT_SECONDS)]
+    return timestamp_problems(parameter, value)
+
+
 def timestamp_problems(parameter: str, seconds: int) -> list[Problem]:
     """Validate `seconds` as the time of something that has happened.
 
