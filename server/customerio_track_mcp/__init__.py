@@ -1,4 +1,8 @@
-"""MCP server for the Customer.io Track API: customers, events and manual segments."""
+"""MCP server for the Customer.io Track API: customers, events and manual segments.
+
+PYTEST_DONT_REWRITE: this package contains a plugin of pytest, whose modules pytest rewrites by default. It would warn
+if a program imported the package before it starts pytest.
+"""
 
 __version__: str
 

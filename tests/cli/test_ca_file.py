@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from customerio_track_mcp.cli.ca_file import write_ca_file
-from customerio_track_mcp.cli.certificate import create_certificate
+from customerio_track_mcp.sandbox.certificate import create_certificate
 from customerio_track_mcp.settings.base import SettingsError
 
 PEM = create_certificate([]).ca_pem

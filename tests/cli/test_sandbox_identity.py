@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.cli.certificate import create_certificate
 from customerio_track_mcp.cli.sandbox_identity import (
     NoSandboxError,
     require_sandbox_of_this_version,
@@ -18,6 +17,7 @@ from customerio_track_mcp.cli.sandbox_identity import (
     sandbox_version_when_started,
 )
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
+from customerio_track_mcp.sandbox.certificate import create_certificate
 from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
 
 

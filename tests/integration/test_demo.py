@@ -20,11 +20,11 @@ import psutil
 import pytest
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from customerio_track_mcp.cli.certificate import create_certificate
 from customerio_track_mcp.cli.demo import own_command
 from customerio_track_mcp.demo import play, run_demo, scenario
 from customerio_track_mcp.demo.customers import read_customers
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
+from customerio_track_mcp.sandbox.certificate import create_certificate
 from customerio_track_mcp.sandbox.state import WorkspaceState
 from tests.support.process import COMMAND, environment, run, running, url_from_stderr
 from tests.support.sandbox_state import state_of

@@ -136,7 +136,13 @@ def test_metadata_names_every_license_script_and_python(built: Built) -> None:
     assert metadata["Name"] == COMMAND
     assert metadata["License-Expression"] == "MIT AND BSD-3-Clause"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert scripts.splitlines() == ["[console_scripts]", f"{COMMAND} = customerio_track_mcp.__main__:main"]
+    assert scripts.splitlines() == [
+        "[console_scripts]",
+        f"{COMMAND} = customerio_track_mcp.__main__:main",
+        "",
+        "[pytest11]",
+        "customerio_sandbox = customerio_track_mcp.pytest_plugin",
+    ]
 
 
 def test_wheel_serves_a_new_user(built: Built, tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ LEAVES: Final = {
     "sandbox": "http",
     "demo": "cli",
     "hosts": "cli",
+    "pytest_plugin": "__main__",
 }
 LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "signals": set(),
@@ -56,6 +57,7 @@ LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "sandbox": set(),
     "demo": {"sandbox"},
     "hosts": set(),
+    "pytest_plugin": {"sandbox"},
 }
 FACES: Final = {"track": track.__all__, "sandbox": sandbox.__all__}
 """Packages that other rooms use through their public face only, and its names."""

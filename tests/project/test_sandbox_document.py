@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from typing import Any, Final
 
 import httpx
@@ -12,7 +14,7 @@ import pytest
 import yaml
 
 from customerio_track_mcp.cli import main as command_line
-from customerio_track_mcp.sandbox import RunningSandbox
+from customerio_track_mcp.sandbox import RunningSandbox, SandboxHandle
 from customerio_track_mcp.settings.server import Settings
 from tests.support.documents import DOCUMENTS, ROOT, blocks, section
 
@@ -20,6 +22,8 @@ SANDBOX: Final = DOCUMENTS["docs/sandbox.md"]
 PAGE: Final = ROOT / "server" / "customerio_track_mcp" / "sandbox" / "page"
 FAULTS: Final = re.findall(r"^\| `(\{.+?\})` \|", section("### Faults", SANDBOX), re.MULTILINE)
 ENDPOINTS: Final = re.findall(r"^\| `([A-Z]+) (\S+)` \|", section("## Endpoints", SANDBOX), re.MULTILINE)
+(CALL,) = blocks(section("### Tool calls", SANDBOX), "json")
+(SEGMENT,) = blocks(section("### Segments", SANDBOX), "json")
 
 
 def test_commands_are_valid() -> None:
@@ -44,6 +48,21 @@ def test_containers_are_started_with_valid_commands_and_settings(monkeypatch: py
     assert {port.rpartition(":")[0].rpartition(":")[0] for port in sandbox["ports"] + mcp["ports"]} == {"127.0.0.1"}
 
 
+def test_python_example_runs() -> None:
+    (program,) = blocks(section("## In Python", SANDBOX), "python")
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_every_property_and_method_is_listed() -> None:
+    cells = re.findall(r"^\| (`.+?`) \| ", section("## In Python", SANDBOX), re.MULTILINE)
+    names = [name for cell in cells for name in re.findall(r"`(\w+)`", cell)]
+    public = {name for name in dir(SandboxHandle) if not name.startswith("_")}
+    assert sorted(names) == sorted(public)
+
+
 def test_every_status_of_the_page_is_explained() -> None:
     source = (PAGE / "status.js").read_text(encoding="utf-8")
     words = re.findall(r'\bword: "(.+?)"', source)
@@ -52,7 +71,7 @@ def test_every_status_of_the_page_is_explained() -> None:
 
 
 async def test_documented_endpoints_exist_and_no_other(sandbox: RunningSandbox) -> None:
-    bodies: dict[str, str] = {"/_sandbox/faults": FAULTS[0], "/_sandbox/calls": blocks(SANDBOX, "json")[0]}
+    bodies: dict[str, str] = {"/_sandbox/faults": FAULTS[0], "/_sandbox/calls": CALL, "/_sandbox/segments": SEGMENT}
     async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
         for method, path in ENDPOINTS:
             async with http.stream(method, path.replace("ID", "1"), content=bodies.get(path, "")) as response:
@@ -76,6 +95,14 @@ async def test_documented_fault_is_accepted(sandbox: RunningSandbox, fault: str)
             assert set(response.json()) == documented_members("`POST /_sandbox/faults`")
 
 
+async def test_documented_segment_is_added(sandbox: RunningSandbox) -> None:
+    async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
+        response = await http.post("/_sandbox/segments", content=SEGMENT)
+        assert response.json() == json.loads(SEGMENT) | {"members": []}
+        assert set(response.json()) == documented_members("`POST /_sandbox/segments`")
+        assert response.json() in (await http.get("/_sandbox/state")).json()["segments"]
+
+
 def documented_members(row: str) -> set[str]:
     """Return the members of the JSON that a row of the endpoints' table shows."""
     (example,) = re.findall(rf"^\| {re.escape(row)} \| .*`(\{{.+\}})`", SANDBOX, re.MULTILINE)
@@ -83,7 +110,7 @@ def documented_members(row: str) -> set[str]:
 
 
 async def test_documented_state_and_call_are_complete(sandbox: RunningSandbox) -> None:
-    (call,) = (json.loads(block) for block in blocks(SANDBOX, "json"))
+    call = json.loads(CALL)
     async with httpx.AsyncClient(base_url=sandbox.url, trust_env=False) as http:
         assert (await http.post("/_sandbox/calls", json=call)).status_code == httpx.codes.OK
         state: dict[str, Any] = (await http.get("/_sandbox/state")).json()

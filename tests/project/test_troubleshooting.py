@@ -60,6 +60,7 @@ PARTS: Final = frozenset(
         "these as times",
         "this as a time",
         "workspace … in region …",
+        "--tls: …",
         "… after ……",
         "…, with id_type 'cio_id'",
     }

@@ -47,3 +47,10 @@ def test_restored_numbers_must_increase() -> None:
     with pytest.raises(ValueError, match="not greater"):
         log.add("b", 1, number=7)
     assert (log.add("c", 1), list(log)) == (8, ["a", "c"])
+
+
+def test_item_is_returned_by_its_number_while_it_is_kept() -> None:
+    log: BoundedLog[str] = BoundedLog(max_items=2)
+    for text in ("a", "b", "c"):
+        log.add(text, 1)
+    assert [log.get(number) for number in range(5)] == [None, None, "b", "c", None]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from typing import Any
 
 import pytest
 
-from customerio_track_mcp.sandbox.json_values import memory_of, parse_object, pieces_of
+from customerio_track_mcp.sandbox.json_values import copy_of, memory_of, parse_object, pieces_of
 
 
 @pytest.mark.parametrize(
@@ -61,3 +62,28 @@ def test_object_with_iterators_is_written_in_pieces() -> None:
         "nested": {"x": [1, 2]},
     }
     assert "".join(pieces_of({})) == "{}"
+
+
+def test_copy_shares_nothing_that_can_change() -> None:
+    value: dict[str, Any] = {"a": [1, {"b": [2.5, None, "x", True]}], "empty": {}, "list": []}
+    copy = copy_of(value)
+    assert copy == value
+    value["a"][1]["b"].append(3)
+    value["empty"]["new"] = 1
+    value["list"].append(1)
+    assert copy == {"a": [1, {"b": [2.5, None, "x", True]}], "empty": {}, "list": []}
+    assert [copy_of(scalar) for scalar in (1, "x", None)] == [1, "x", None]
+
+
+def test_copy_is_made_of_any_depth() -> None:
+    value: Any = 1
+    for _ in range(100_000):
+        value = [value]
+    copy = copy_of(value)
+    assert copy is not value
+    levels = 0
+    while isinstance(copy, list):
+        (copy,) = copy
+        (value,) = value  # also keeps the deallocation shallow
+        levels += 1
+    assert (levels, copy) == (100_000, 1)

@@ -1,66 +1,57 @@
-"""The vendor's own Python SDK against the sandbox, over TLS."""
+"""The vendor's own Python SDK, which speaks https only, against the sandbox."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
-import anyio
-import anyio.lowlevel
 import pytest
-import trustme
 from customerio import CustomerIO
 from customerio.client_base import CustomerIOException
 
-from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
+from customerio_track_mcp.sandbox import Sandbox
 
 
 @pytest.fixture
-async def tls_sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningSandbox]:
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "ca.pem"))
-    async with run_sandbox(ssl_context=context) as sandbox:
+def tls_sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    with Sandbox(tls=True) as sandbox:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(sandbox.ca_file))
         yield sandbox
-    for _ in range(20):  # asyncio needs several iterations of the loop to close a TLS connection
-        await anyio.lowlevel.checkpoint()
 
 
-async def test_identify_and_track_behave_as_the_sdk_documents(tls_sandbox: RunningSandbox) -> None:
-    port = int(tls_sandbox.url.rpartition(":")[2])
+def sdk(sandbox: Sandbox, *, api_key: str | None = None, **options: object) -> CustomerIO:
+    key = sandbox.api_key if api_key is None else api_key
+    return CustomerIO(sandbox.site_id, key, host=sandbox.host, port=sandbox.port, **options)
 
-    def use_sdk() -> None:
-        with CustomerIO(site_id="sandbox", api_key="sandbox", host="localhost", port=port) as cio:
-            created = datetime(2026, 1, 1, tzinfo=UTC)
-            cio.identify(id="user/1", email="ann@example.com", created_at=created, plan="pro", score=float("nan"))
-            cio.identify(id="user/1", plan="free")
-            for _ in range(2):  # the SDK documents that a repeated `id` is ignored
-                cio.track("user/1", "purchased", {"price": 23.45, "product": "socks"}, id="01ARZ3NDEKTSV4RRFFQ69G5FAV")
-            cio.pageview(customer_id="user/1", page="https://shop.example/socks", referrer="mail")
 
-    await anyio.to_thread.run_sync(use_sdk)
-    workspace = tls_sandbox.workspace
-    (person,) = workspace.people
+def test_identify_and_track_behave_as_the_sdk_documents(tls_sandbox: Sandbox) -> None:
+    with sdk(tls_sandbox) as cio:
+        created = datetime(2026, 1, 1, tzinfo=UTC)
+        cio.identify(id="user/1", email="ann@example.com", created_at=created, plan="pro", score=float("nan"))
+        cio.identify(id="user/1", plan="free")
+        for _ in range(2):  # the SDK documents that a repeated `id` is ignored
+            cio.track("user/1", "purchased", {"price": 23.45, "product": "socks"}, id="01ARZ3NDEKTSV4RRFFQ69G5FAV")
+        cio.pageview(customer_id="user/1", page="https://shop.example/socks", referrer="mail")
+    (person,) = tls_sandbox.people
     assert (person.id, person.email) == ("user/1", "ann@example.com")
     assert person.attributes == {"created_at": 1767225600, "plan": "free"}
-    assert [(event.name, event.type, dict(event.data)) for event in workspace.events] == [
+    assert [(event.name, event.type, event.data) for event in tls_sandbox.events] == [
         ("purchased", "event", {"price": 23.45, "product": "socks"}),
         ("https://shop.example/socks", "page", {"referrer": "mail"}),
     ]
-    assert list(workspace.dropped) == []
+    assert [request.identifier for request in tls_sandbox.requests] == ["user/1"] * 5
+    tls_sandbox.assert_nothing_dropped()
 
 
-async def test_rejection_raises_the_sdks_exception(tls_sandbox: RunningSandbox) -> None:
-    port = int(tls_sandbox.url.rpartition(":")[2])
+def test_rejection_raises_the_sdks_exception(tls_sandbox: Sandbox) -> None:
+    with sdk(tls_sandbox, api_key="wrong", retries=0) as cio, pytest.raises(CustomerIOException, match="401"):
+        cio.track(customer_id="1", name="purchased")
+    assert tls_sandbox.events == ()
 
-    def use_sdk() -> None:
-        client = CustomerIO(site_id="sandbox", api_key="wrong", host="localhost", port=port, retries=0)
-        with client as cio, pytest.raises(CustomerIOException, match="401"):
-            cio.track(customer_id="1", name="purchased")
 
-    await anyio.to_thread.run_sync(use_sdk)
-    assert list(tls_sandbox.workspace.events) == []
+def test_the_sdk_repeats_an_event_after_a_lost_reply(tls_sandbox: Sandbox) -> None:
+    tls_sandbox.lose_reply()
+    with sdk(tls_sandbox, backoff_factor=0) as cio:
+        cio.track("1", "purchased", {"price": 5})
+    assert [(event.name, event.data) for event in tls_sandbox.events] == [("purchased", {"price": 5})] * 2
+    assert [(request.fault, request.status) for request in tls_sandbox.requests] == [("lost_reply", None), (None, 200)]

@@ -28,11 +28,15 @@ from customerio_track_mcp.sandbox import SANDBOX_API_KEY, RunningSandbox, run_sa
         ({"Sec-Fetch-Site": "same-origin"}, 200),
     ],
 )
-@pytest.mark.parametrize(("method", "path"), [("GET", "/_sandbox/state"), ("GET", "/"), ("PUT", "/api/v1/customers/1")])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/_sandbox/state"), ("GET", "/"), ("PUT", "/api/v1/customers/1"), ("POST", "/_sandbox/segments")],
+)
 async def test_cross_site_requests_are_rejected(
     http: httpx.AsyncClient, headers: dict[str, str], status: int, method: str, path: str
 ) -> None:
-    response = await http.request(method, path, headers=headers, json={} if method == "PUT" else None)
+    body = {"PUT": {}, "POST": {"id": 7, "name": "VIP"}}.get(method)
+    response = await http.request(method, path, headers=headers, json=body)
     assert response.status_code == status
     assert "access-control-allow-origin" not in response.headers
 

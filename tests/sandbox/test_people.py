@@ -169,3 +169,12 @@ def test_cio_ids_continue_after_the_last_restored_one() -> None:
 def test_restored_person_must_be_another_one(people: People, person: Person) -> None:
     with pytest.raises(ValueError, match=r"cio_id|another person"):
         people.restore(person)
+
+
+def test_person_without_an_identifier_is_not_the_one_whose_id_is_the_word_none() -> None:
+    people = People()
+    people.restore(Person("03000001", id="None", email="none@example.com"))
+    people.restore(Person("03000002", email="ann@example.com"))
+    people.restore(Person("03000003", id="3"))
+    assert len(list(people)) == 3
+    assert people.find("id", None) is None

@@ -31,7 +31,7 @@ NOTIFICATIONS_ONLY: Final[Mapping[str, str]] = {
     "track/rate_limit/redis_limiter.py": "errors of which only the class is logged",
 }
 """Files and folders of whose literals only those in a log line or a printed line are messages; each with the reason."""
-EVERY_LITERAL: Final = frozenset({"sandbox/storage.py"})
+EVERY_LITERAL: Final = frozenset({"sandbox/certificate.py", "sandbox/storage.py"})
 """Exceptions to `NOTIFICATIONS_ONLY`."""
 NOTHING: Final[Mapping[str, str]] = {
     "__init__.py": "a module without an attribute",
@@ -69,6 +69,7 @@ NOTHING: Final[Mapping[str, str]] = {
     "prompts/quoting.py": "text for the model",
     "prompts/registry.py": "descriptions of the prompts",
     "prompts/texts.py": "text for the model",
+    "pytest_plugin/__init__.py:pytest_configure": "help",
     "redis_access/connections.py:_BoundedParser": "an error of which only the class is logged",
     "redis_access/limits_storage.py": "errors of which only the class is logged, and one of connections.py",
     "resources/guide.py": "text for the model",

@@ -8,9 +8,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from customerio_track_mcp.cli.certificate import ORGANIZATION
 from customerio_track_mcp.hosts.errors import ConfigFileError
 from customerio_track_mcp.hosts.locations import Machine
+from customerio_track_mcp.sandbox import CERTIFICATE_ORGANIZATION
 from customerio_track_mcp.settings.base import SettingsError
 
 _FOLDER: Final = ".customerio-track-mcp"
@@ -101,7 +101,7 @@ def _is_written_here(content: bytes) -> bool:
     except ValueError:  # no certificate, or several
         return False
     return [name.value for name in certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)] == [
-        ORGANIZATION
+        CERTIFICATE_ORGANIZATION
     ]
 
 

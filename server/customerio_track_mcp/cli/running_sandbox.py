@@ -14,8 +14,7 @@ from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.settings.base import SettingsError
 
 if TYPE_CHECKING:
-    from customerio_track_mcp.cli.certificate import LocalCertificate
-    from customerio_track_mcp.sandbox import RunningSandbox
+    from customerio_track_mcp.sandbox import LocalCertificate, RunningSandbox
 
 
 @asynccontextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from customerio_track_mcp.cli.certificate import create_certificate
 from customerio_track_mcp.cli.options import SandboxOptions
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.cli.running_sandbox import running_sandbox
+from customerio_track_mcp.sandbox import CertificateError, LocalCertificate, create_certificate
+from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.signals import stop_signals
 from customerio_track_mcp.track import is_loopback
 
@@ -19,7 +20,7 @@ async def serve_sandbox(options: SandboxOptions) -> int:
     """
     if not is_loopback(options.host):
         print_status(f"WARNING: --host {options.host} lets others on the network see and change this sandbox")
-    certificate = create_certificate([options.host, *options.allow_hosts]) if options.tls else None
+    certificate = _certificate(options) if options.tls else None
     with stop_signals() as next_signal:
         async with running_sandbox(
             options,
@@ -31,3 +32,10 @@ async def serve_sandbox(options: SandboxOptions) -> int:
         ):
             await next_signal()
     return 0
+
+
+def _certificate(options: SandboxOptions) -> LocalCertificate:
+    try:
+        return create_certificate([options.host, *options.allow_hosts])
+    except CertificateError as error:
+        raise SettingsError([f"--tls: {error}"]) from None

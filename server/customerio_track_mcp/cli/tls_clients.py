@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from customerio_track_mcp.cli.certificate import LocalCertificate
-from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID
+from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID, LocalCertificate
 
 
 def client_lines(certificate: LocalCertificate, ca_file: Path, port: int) -> Iterator[str]:

@@ -5,25 +5,35 @@ the client cannot hide in the sandbox. Like the real API, it returns 200 for dat
 records what it dropped, with the reason.
 """
 
+from customerio_track_mcp.sandbox.certificate import (
+    CERTIFICATE_ORGANIZATION,
+    CertificateError,
+    LocalCertificate,
+    create_certificate,
+)
 from customerio_track_mcp.sandbox.handle import SandboxHandle
-from customerio_track_mcp.sandbox.records import Dropped, LoggedRequest
+from customerio_track_mcp.sandbox.records import Dropped
 from customerio_track_mcp.sandbox.server import RunningSandbox, run_sandbox
-from customerio_track_mcp.sandbox.snapshots import Event, Person, Segment
+from customerio_track_mcp.sandbox.snapshots import Event, Person, Request, Segment
 from customerio_track_mcp.sandbox.storage import DataFileError
 from customerio_track_mcp.sandbox.threaded import Sandbox
 from customerio_track_mcp.sandbox.track_api import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
 __all__ = [
+    "CERTIFICATE_ORGANIZATION",
     "SANDBOX_API_KEY",
     "SANDBOX_SITE_ID",
+    "CertificateError",
     "DataFileError",
     "Dropped",
     "Event",
-    "LoggedRequest",
+    "LocalCertificate",
     "Person",
+    "Request",
     "RunningSandbox",
     "Sandbox",
     "SandboxHandle",
     "Segment",
+    "create_certificate",
     "run_sandbox",
 ]

@@ -1,4 +1,4 @@
-"""The sandbox's own endpoints: the state as JSON, live changes, tool calls, faults, the demo, reset."""
+"""The sandbox's own endpoints: the state as JSON, live changes, tool calls, segments, faults, the demo, reset."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from customerio_track_mcp.sandbox.bounds import (
     MAX_CALL_BYTES,
     MAX_FAULT_BODY_BYTES,
     MAX_ITEMS,
+    MAX_SEGMENT_BODY_BYTES,
     MAX_SNAPSHOTS,
     MAX_WATCHERS,
     SEND_SECONDS,
@@ -27,14 +28,16 @@ from customerio_track_mcp.sandbox.error_bodies import error_response, errors_res
 from customerio_track_mcp.sandbox.faults import Fault, TooManyFaultsError
 from customerio_track_mcp.sandbox.json_values import pieces_of
 from customerio_track_mcp.sandbox.parts import SandboxParts
+from customerio_track_mcp.sandbox.problems import problems_of
 from customerio_track_mcp.sandbox.records import numbered_records
+from customerio_track_mcp.sandbox.segments import NewSegment
+from customerio_track_mcp.sandbox.state import BadRequestError, segment_record
 
 _PACKAGE: Final = "customerio-track-mcp"
 _FAULT: Final[TypeAdapter[Fault]] = TypeAdapter(Fault)
 _FAULT_ID: Final = re.compile("[0-9]{1,15}")
 _PIECE_CHARACTERS: Final = 2**16
 """Text that is handed to the connection at once. aiohttp then waits until the client has received most of it."""
-_MAX_PROBLEMS: Final = 10
 
 
 class Admin:
@@ -58,6 +61,7 @@ class Admin:
         router.add_get("/_sandbox/state", self._state)
         router.add_get("/_sandbox/changes", self._changes)
         router.add_post("/_sandbox/calls", self._add_call)
+        router.add_post("/_sandbox/segments", self._add_segment)
         router.add_get("/_sandbox/faults", self._faults)
         router.add_post("/_sandbox/faults", self._add_fault)
         router.add_delete("/_sandbox/faults/{id}", self._remove_fault)
@@ -135,6 +139,18 @@ class Admin:
             return errors_response(str(error))
         return web.json_response({})
 
+    async def _add_segment(self, request: web.Request) -> web.Response:
+        try:
+            content = await self._parts.bodies.read(request, MAX_SEGMENT_BODY_BYTES)
+            segment = self._parts.workspace.add_segment(NewSegment.model_validate_json(content))
+        except BodyError as error:
+            return errors_response(str(error), status=error.status)
+        except ValidationError as error:
+            return errors_response(*problems_of(error))
+        except BadRequestError as error:
+            return errors_response(str(error))
+        return web.json_response(segment_record(segment))
+
     async def _faults(self, request: web.Request) -> web.Response:
         del request
         return web.json_response(self._parts.faults.as_json())
@@ -146,8 +162,7 @@ class Admin:
         except BodyError as error:
             return errors_response(str(error), status=error.status)
         except ValidationError as error:
-            problems = (f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:_MAX_PROBLEMS])
-            return errors_response(*problems)
+            return errors_response(*problems_of(error))
         except TooManyFaultsError as error:
             return errors_response(str(error))
         return web.json_response({"id": fault_id, "faults_waiting": len(self._parts.faults)})

@@ -47,6 +47,11 @@ class BoundedLog(Generic[Item]):
         """Return the items with their numbers, oldest first. Later changes do not change what is yielded."""
         return ((number, item) for number, (_, item) in list(self._items.items()))
 
+    def get(self, number: int) -> Item | None:
+        """Return the item with this number; None if it is not kept."""
+        _, item = self._items.get(number, (0, None))
+        return item
+
     def add(self, item: Item, size: int, number: int | None = None) -> int:
         """Add an item, and remove the oldest ones beyond the maximum.
 

@@ -37,6 +37,7 @@ MAX_LARGE_BODIES: Final = 8
 READ_BUFFER_BYTES: Final = 16 * 2**10
 """What a connection buffers of a body that waits. asyncio reads up to 256 KiB more."""
 MAX_FAULT_BODY_BYTES: Final = 16 * 2**10
+MAX_SEGMENT_BODY_BYTES: Final = 16 * 2**10
 MAX_CALL_BYTES: Final = 2**20
 """The JSON of a tool call that a server reports."""
 MAX_LOGGED_BODY_CHARACTERS: Final = 2**18
@@ -58,6 +59,10 @@ MAX_BYTES: Final = 32 * 2**20
 MAX_PEOPLE: Final = 50_000
 MAX_PEOPLE_BYTES: Final = 96 * 2**20
 """Memory for all people. They are not removed: segments and later requests refer to them. A further one is refused."""
+MAX_SEGMENTS: Final = 1000
+MAX_MEMBERS: Final = 200_000
+"""Members of all segments together. A request that would add more is refused."""
+MAX_SEGMENT_NAME_CHARACTERS: Final = 200
 MAX_EVENT_IDS: Final = 100_000
 """ULIDs that are remembered, to recognize a repeated event."""
 MAX_FAILED_REQUESTS: Final = 1000

@@ -11,6 +11,7 @@ from customerio_track_mcp.sandbox.bounds import MAX_FAULTS, MAX_QUEUED_FAULTS
 
 Operation = Literal["identify", "track", "add_to_segment", "find_region"]
 
+EU_HOST: Final = "https://track-eu.customer.io"
 _HEADER: Final = r"^[ -~]*$"
 """Printable ASCII: what a header may contain without being encoded."""
 _WRITING: Final[frozenset[Operation]] = frozenset({"identify", "track", "add_to_segment"})
@@ -58,7 +59,7 @@ class RedirectFault(_Fault):
     """The request is not carried out; the response is a 307, as from the host of the other region."""
 
     kind: Literal["redirect"]
-    location: str = Field(default="https://track-eu.customer.io", max_length=1000, pattern=_HEADER)
+    location: str = Field(default=EU_HOST, max_length=1000, pattern=_HEADER)
 
 
 Fault = Annotated[
@@ -66,7 +67,7 @@ Fault = Annotated[
 ]
 
 
-class TooManyFaultsError(Exception):
+class TooManyFaultsError(ValueError):
     """The queue is full. The text says what to do."""
 
 
@@ -91,11 +92,11 @@ class FaultQueue:
         """
         if len(self) + fault.count > MAX_FAULTS:
             raise TooManyFaultsError(
-                f"count: faults may wait for at most {MAX_FAULTS} requests; remove some, reset, or send some requests"
+                f"faults may wait for at most {MAX_FAULTS} requests; remove some, reset, or send some requests"
             )
         if len(self._waiting) >= MAX_QUEUED_FAULTS:
             raise TooManyFaultsError(
-                f"at most {MAX_QUEUED_FAULTS} faults may wait; pass count to give one of them to several requests"
+                f"at most {MAX_QUEUED_FAULTS} faults may wait; one of them can be for several requests"
             )
         self._last_id += 1
         self._waiting[self._last_id] = fault

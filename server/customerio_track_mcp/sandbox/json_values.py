@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Any, Final, TypeVar
+
+Value = TypeVar("Value")
 
 # json.dumps would create an encoder for each value.
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
@@ -49,6 +51,19 @@ def memory_of(value: object) -> int:
     """Return about how many bytes JSON values take in memory, which may be 30 times the size of their JSON."""
     text = compact(value)
     return len(text.encode()) + _ELEMENT_BYTES * sum(map(text.count, "[{,:"))
+
+
+def copy_of(value: Value) -> Value:
+    """Return a copy of JSON values, of any depth."""
+    copy: list[Value] = [value]
+    waiting: list[Any] = [copy]
+    while waiting:
+        container = waiting.pop()
+        for key, member in list(container.items() if isinstance(container, dict) else enumerate(container)):
+            if isinstance(member, (dict, list)):
+                container[key] = member.copy()
+                waiting.append(container[key])
+    return copy[0]
 
 
 def pieces_of(value: Mapping[str, object]) -> Iterator[str]:

@@ -39,7 +39,7 @@ class SandboxParts:
     on_reset: list[Callable[[], None]] = field(default_factory=list)
 
     def reset(self) -> None:
-        """Delete everything that was recorded, the faults, and the segments but the first three."""
+        """Delete everything, the faults included, and create the first three segments again."""
         self.workspace.clear()
         self.requests.clear()
         self.calls.clear()

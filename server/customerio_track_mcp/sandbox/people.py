@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from customerio_track_mcp.sandbox.bounds import MAX_PEOPLE, MAX_PEOPLE_BYTES
@@ -21,7 +21,8 @@ IdentifierType = Literal["id", "email", "cio_id"]
 _CIO_ID = re.compile(r"cio_[a-zA-Z0-9]+")
 _STORED_CIO_ID = re.compile(r"[0-9a-f]{8}")
 _FIRST_CIO_ID = 0x03000001
-_NOT_STORED = frozenset({"id", "email", "cio_id", "_update", "_timestamp", "cio_relationships"})
+NOT_STORED: Final = frozenset({"id", "email", "cio_id", "_update", "_timestamp", "cio_relationships"})
+"""Members of an identify call that are not attributes."""
 _PERSON_BYTES: Final = 500
 """Memory of a person and its places in the indexes, in addition to its JSON values."""
 
@@ -62,7 +63,9 @@ class People:
         return iter(self._by_cio_id.values())
 
     def find(self, identifier_type: IdentifierType, identifier: object) -> Person | None:
-        """Return the person with this identifier; None if there is none."""
+        """Return the person with this identifier; None if there is none, or if the identifier is None."""
+        if identifier is None:
+            return None
         key = str(identifier)
         if identifier_type == "email":
             return self._by_email.get(key.lower())
@@ -115,7 +118,7 @@ class People:
         if path_person is None:
             identifiers |= {path_type: identifier}
         elif path_type != "cio_id":
-            self._reject_identifier_change(path_person, identifiers)
+            self.reject_identifier_change(path_person, identifiers)
         self._require_room(is_new=not matches)
         person = matches[0] if matches else self._add()
         self._set_identifiers(person, identifiers)
@@ -127,6 +130,13 @@ class People:
     def attributes_beyond_maximum(person: Person, body: Mapping[str, object]) -> list[str]:
         """Return the attributes in `body` that were dropped, since the person already had as many as it may have."""
         return [name for name, value in body.items() if _is_value(name, value) and name not in person.attributes]
+
+    @classmethod
+    def keeps_all_attributes(cls, person: Person, body: Mapping[str, object]) -> bool:
+        """Return whether the person has room for every attribute in `body`."""
+        trial = replace(person, attributes=person.attributes.copy())
+        cls._set_attributes(trial, body)
+        return not cls.attributes_beyond_maximum(trial, body)
 
     def _require_room(self, *, is_new: bool) -> None:
         if self._bytes >= self._max_bytes or (is_new and len(self._by_cio_id) >= self._max_people):
@@ -141,7 +151,8 @@ class People:
         self._sizes[person.cio_id] = size
 
     @staticmethod
-    def _reject_identifier_change(person: Person, identifiers: Mapping[str, str]) -> None:
+    def reject_identifier_change(person: Person, identifiers: Mapping[str, str]) -> None:
+        """Raise `DroppedError` if the identifiers of a person differ from the existing ones."""
         for name, old in (("id", person.id), ("email", person.email)):
             new = identifiers.get(name)
             if old is not None and new is not None and new.lower() != old.lower():
@@ -177,7 +188,7 @@ class People:
 
 def _is_value(name: str, value: object) -> bool:
     """Return whether an identify call sets an attribute to this value: null and an empty string clear it."""
-    return name not in _NOT_STORED and value is not None and value != ""
+    return name not in NOT_STORED and value is not None and value != ""
 
 
 def identifier_type_of(identifier: str) -> IdentifierType:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from ssl import SSLContext
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from aiohttp import web
 
@@ -16,7 +16,8 @@ from customerio_track_mcp.sandbox.admin import Admin
 from customerio_track_mcp.sandbox.bodies import BodyReader
 from customerio_track_mcp.sandbox.bounds import IDLE_SECONDS, LINGER_SECONDS, READ_BUFFER_BYTES
 from customerio_track_mcp.sandbox.calls import CallLog
-from customerio_track_mcp.sandbox.connections import listen
+from customerio_track_mcp.sandbox.certificate import create_certificate, temporary_ca_file
+from customerio_track_mcp.sandbox.connections import Connections
 from customerio_track_mcp.sandbox.demo_player import DemoPlayer, PlayDemo
 from customerio_track_mcp.sandbox.error_bodies import internal_error_response
 from customerio_track_mcp.sandbox.handle import SandboxHandle
@@ -28,30 +29,42 @@ from customerio_track_mcp.sandbox.records import Change, Kind, record_of
 from customerio_track_mcp.sandbox.request_log import RequestLog
 from customerio_track_mcp.sandbox.state import WorkspaceState
 from customerio_track_mcp.sandbox.storage import Storage, reason_of
-from customerio_track_mcp.sandbox.track_api import Handler, TrackApi
+from customerio_track_mcp.sandbox.track_api import REGIONS, Handler, TrackApi
 
 logger = logging.getLogger("customerio_track_mcp.sandbox")
 
 Value = TypeVar("Value")
 
+_MAX_PORT: Final = 65_535
+
 
 class RunningSandbox(SandboxHandle):
-    """A sandbox that accepts requests. Use it in its own event loop.
+    """A sandbox that accepts requests. Use it in its own event loop; what it contains can be read after it has stopped.
 
     Args:
-        url: its base URL. It is the base URL of the Track API, and the address of the page.
+        url: its base URL.
         parts: what it consists of.
+        ca_file: the file with its CA certificate; None without TLS.
 
     Attributes:
         workspace: its state.
         calls: the tool calls of its timeline.
     """
 
-    def __init__(self, url: str, parts: SandboxParts) -> None:
-        self.url = url
+    def __init__(self, url: str, parts: SandboxParts, ca_file: Path | None = None) -> None:
         self.workspace = parts.workspace
         self.calls = parts.calls
+        self._url = url
+        self._ca_file = ca_file
         self._parts = parts
+
+    @property
+    def url(self) -> str:  # noqa: D102 - inherited
+        return self._url
+
+    @property
+    def ca_file(self) -> Path | None:  # noqa: D102 - inherited
+        return self._ca_file
 
     def record_call(self, fields: Mapping[str, object]) -> None:
         """Add a tool call to the timeline, as `POST /_sandbox/calls` does. Call this in the sandbox's event loop.
@@ -77,6 +90,7 @@ async def run_sandbox(
     host: str = "127.0.0.1",
     port: int = 0,
     region: str = "us",
+    tls: bool = False,
     data: Path | None = None,
     ssl_context: SSLContext | None = None,
     play_demo: PlayDemo | None = None,
@@ -88,16 +102,29 @@ async def run_sandbox(
         host: the address to listen on.
         port: the port to listen on; 0 for any free port.
         region: the workspace's region, `us` or `eu`.
+        tls: whether to serve https, with a certificate made on the spot for loopback, `host` and `allowed_hosts`.
+            Clients must trust `ca_file`. The event loop must be one of asyncio: uvloop 0.23 loses the beginning of
+            handshakes.
         data: the file to keep the state in; None keeps it in memory only.
-        ssl_context: the TLS configuration; None serves plain HTTP.
+        ssl_context: a TLS configuration of the caller's own; ignored with `tls`.
         play_demo: loads the demo's data when the page asks for it; None if it cannot.
         allowed_hosts: further hostnames that `Host` may contain.
 
     Raises:
         OSError: the address cannot be listened on.
         DataFileError: the file cannot be opened, or is not a valid data file.
+        CertificateError: a hostname is not allowed in a certificate, or no temporary file can be written.
+        ValueError: the port or the region is invalid.
     """
+    if region not in REGIONS:
+        raise ValueError(f"region: must be one of {', '.join(REGIONS)}")
+    if type(port) is not int or not 0 <= port <= _MAX_PORT:
+        raise ValueError(f"port: must be a number from 0 to {_MAX_PORT}")
     async with AsyncExitStack() as stack:
+        ca_file = None
+        if tls:
+            certificate = create_certificate([host, *allowed_hosts])
+            ssl_context, ca_file = certificate.context, stack.enter_context(temporary_ca_file(certificate))
         storage = stack.enter_context(Storage(data)) if data else None
         parts = SandboxParts(DemoPlayer(play_demo), BodyReader())
         recorder = _Recorder(parts, storage)
@@ -122,16 +149,18 @@ async def run_sandbox(
             read_bufsize=READ_BUFFER_BYTES,
             logger=_ServerLog(logger),
         )
+        connections = Connections(ssl_context)
+        stack.push_async_callback(connections.end)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         stack.callback(parts.broadcaster.close)
-        listener = await listen(cast(web.Server, runner.server), host, port, ssl_context)
+        listener = await connections.listen(cast(web.Server, runner.server), host, port)
         stack.callback(listener.close)
         bound_host, bound_port = listener.sockets[0].getsockname()[:2]
         url_host = f"[{bound_host}]" if ":" in bound_host else bound_host
         parts.demo.url = f"{'https' if ssl_context else 'http'}://{url_host}:{bound_port}"
         stack.push_async_callback(parts.demo.stop)
-        yield RunningSandbox(parts.demo.url, parts)
+        yield RunningSandbox(parts.demo.url, parts, ca_file)
 
 
 def _publish_activity(parts: SandboxParts) -> None:

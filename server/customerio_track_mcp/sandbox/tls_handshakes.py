@@ -43,6 +43,13 @@ class TlsHandshakes:
         self._waiting.add(waiting)
         return waiting
 
+    async def end(self) -> None:
+        """Cancel the handshakes."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     async def _secure(
         self, waiting: asyncio.Protocol, transport: asyncio.BaseTransport, handler: asyncio.Protocol
     ) -> None:

@@ -28,6 +28,7 @@ from customerio_track_mcp.sandbox.records import Effect
 from customerio_track_mcp.sandbox.request_log import RequestLog, RequestTimer
 from customerio_track_mcp.sandbox.state import BadRequestError, WorkspaceState
 
+REGIONS: Final = ("us", "eu")
 SANDBOX_SITE_ID: Final = "sandbox"
 SANDBOX_API_KEY: Final = "sandbox"
 

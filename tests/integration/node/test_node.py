@@ -24,7 +24,7 @@ from tests.integration.node.project import (
     block,
     needs_node,
 )
-from tests.support.documents import section
+from tests.support.documents import blocks, section
 from tests.support.process import running, url_from_stderr
 from tests.support.waiting import wait_until
 
@@ -96,6 +96,19 @@ def test_sandbox_that_does_not_start_fails_the_tests_with_the_reason(
     counts, output = project.run_tests()
     assert counts == {"pass": 0, "fail": 6}, output
     assert reason in output
+
+
+def test_segments_are_added_under_their_ids(project: Project) -> None:
+    (example,) = (
+        text for text in blocks(section("## Node", PAGE), "js") if text.startswith("await sandbox.addSegment")
+    )
+    test = """
+      const { people: [person], segments } = await sandbox.state();
+      assert.deepEqual(segments.at(-1), { id: 7, name: "Buyers", kind: "manual", members: [person.cio_id] });
+    """
+    project.edit(TESTS, 'test("an error', f'test("a segment", async () => {{ {example}{test} }});\ntest("an error')
+    counts, output = project.run_tests()
+    assert counts == {"pass": 8, "fail": 0}, output
 
 
 async def test_operations_that_the_sandbox_knows(project: Project, sandbox: RunningSandbox) -> None:

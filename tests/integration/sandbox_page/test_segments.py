@@ -25,6 +25,23 @@ async def test_segment_opens_its_members_and_a_member_opens_the_person(page: Pag
     await expect(page.get_by_role("heading", name="1", exact=True)).to_be_visible()
 
 
+async def test_new_segment_appears_and_a_reset_removes_it(page: Page, sandbox: RunningSandbox) -> None:
+    await show_tab(page, "Segments")
+    rows = page.get_by_role("list", name="Segments").get_by_role("listitem")
+    await expect(rows).to_have_count(3)
+    sandbox.add_segment(12, "<b>VIP</b>", members=[sandbox.add_person("1")])
+    sandbox.add_segment(7, "Computed", "data-driven")
+    sandbox.add_segment(1, "Replaced")
+    await expect(rows).to_contain_text(["Replaced", "Webinar guests", "Paying customers", "Computed", "<b>VIP</b>"])
+    await expect(rows.last).to_contain_text("1 person")
+    await rows.last.get_by_role("link").click()
+    await expect(page.get_by_role("heading", name="<b>VIP</b> id 12 manual")).to_be_visible()
+    await show_tab(page, "Segments")
+    sandbox.reset()
+    await expect(rows).to_contain_text(["Beta testers", "Webinar guests", "Paying customers"])
+    await expect(rows).to_have_count(3)
+
+
 @pytest.mark.parametrize(
     ("number", "explanation"),
     [("1", "contains the people whom a request has added"), ("3", "the API rejects requests that add people")],

@@ -17,7 +17,8 @@ export function countOf(number, one, many) {
 }
 
 export function segmentsView(store, query) {
-  const matching = [...store.segments.values()].filter((segment) => isFound(store, segment, query));
+  const matching = [...store.segments.values()].filter((segment) => isFound(store, segment, query))
+    .sort((one, other) => one.id - other.id);
   if (!matching.length) return emptyList(query, "This sandbox has no segments.");
   return html`
     <ul class="rows list" aria-label="Segments">

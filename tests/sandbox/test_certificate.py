@@ -1,8 +1,11 @@
-"""The certificate of `sandbox --tls`; tests/integration/test_sandbox_tls.py uses it on real connections."""
+"""The certificate of a sandbox with TLS; tests/integration/test_sandbox_tls.py uses it on real connections."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import ssl
+import stat
 import tempfile
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -11,8 +14,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from customerio_track_mcp.cli.certificate import LocalCertificate, create_certificate
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.sandbox import CertificateError, LocalCertificate, create_certificate
+from customerio_track_mcp.sandbox.certificate import temporary_ca_file
 
 
 def leaf_of(certificate: LocalCertificate) -> x509.Certificate:
@@ -62,15 +65,33 @@ def test_old_versions_of_tls_are_refused() -> None:
 
 
 def test_hostname_that_no_certificate_can_contain_is_reported() -> None:
-    with pytest.raises(SettingsError) as error:
+    with pytest.raises(CertificateError) as error:
         create_certificate(["my_sandbox"])
-    (problem,) = error.value.problems
-    assert problem.startswith("--tls: a certificate cannot contain this hostname (")
+    problem = str(error.value)
+    assert problem.startswith("a certificate cannot contain this hostname (")
     assert "'my_sandbox'" in problem
     assert problem.endswith("); use letters, digits, '-' and '.'")
 
 
 def test_lack_of_a_temporary_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    certificate = create_certificate([])
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
-    with pytest.raises(SettingsError, match=r"^--tls: no temporary file can be written: No such file or directory$"):
+    message = r"^no temporary file can be written: No such file or directory$"
+    with pytest.raises(CertificateError, match=message):
         create_certificate([])
+    with pytest.raises(CertificateError, match=message), temporary_ca_file(certificate):
+        pass
+
+
+def test_temporary_ca_file_is_in_a_private_folder_until_the_block_ends() -> None:
+    certificate = create_certificate([])
+    with temporary_ca_file(certificate) as path:
+        assert path.read_bytes() == certificate.ca_pem
+        assert os.name != "posix" or stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert not path.parent.exists()
+
+
+def test_temporary_ca_file_may_be_deleted_before_the_block_ends() -> None:
+    with temporary_ca_file(create_certificate([])) as path:
+        shutil.rmtree(path.parent)
+    assert not path.parent.exists()

@@ -1,0 +1,26 @@
+"""What is wrong with a value that a client or a program has passed, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pydantic import ValidationError
+
+_MAX_PROBLEMS: Final = 10
+
+
+def problems_of(error: ValidationError, names: Mapping[str, str] | None = None) -> list[str]:
+    """Return a line for each of the first problems: the field, and what is expected. Values are not quoted.
+
+    Args:
+        error: what pydantic has found.
+        names: what the caller calls a field, if its name is another one.
+    """
+    found = error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_PROBLEMS]
+    lines = []
+    for problem in found:
+        place = [str(part)[:40] for part in problem["loc"]]
+        place = [(names or {}).get(part, part) for part in place]
+        lines.append(f"{'.'.join(place)}: {problem['msg']}")
+    return lines
