@@ -13,7 +13,19 @@ from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 
 SNAPSHOT: Final = Path(__file__).parents[1] / "data" / "snapshots" / "help.txt"
-COMMANDS: Final = ("stdio", "http", "sandbox", "check", "token", "log", "demo", "install", "uninstall", "help")
+COMMANDS: Final = (
+    "stdio",
+    "http",
+    "sandbox",
+    "check",
+    "token",
+    "log",
+    "demo",
+    "rehearse",
+    "install",
+    "uninstall",
+    "help",
+)
 
 
 @pytest.fixture(autouse=True)

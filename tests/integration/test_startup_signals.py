@@ -96,7 +96,13 @@ def test_worker_ignores_signals_while_it_loads(tmp_path: Path, number: signal.Si
 
 @pytest.mark.parametrize(
     ("command", "terminated"),
-    [("check", -signal.SIGTERM), ("demo", -signal.SIGTERM), ("install", 143), ("uninstall", 143)],
+    [
+        ("check", -signal.SIGTERM),
+        ("demo", -signal.SIGTERM),
+        ("rehearse", -signal.SIGTERM),
+        ("install", 143),
+        ("uninstall", 143),
+    ],
 )
 def test_command_that_is_not_a_server_does_not_report_success(tmp_path: Path, command: str, terminated: int) -> None:
     assert run(command, env=signaled(tmp_path, "pydantic", signal.SIGTERM)).returncode == terminated

@@ -46,6 +46,7 @@ LEAVES: Final = {
     "demo": "cli",
     "hosts": "cli",
     "pytest_plugin": "__main__",
+    "rehearsal": "cli",
 }
 LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "signals": set(),
@@ -58,6 +59,7 @@ LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "demo": {"sandbox"},
     "hosts": set(),
     "pytest_plugin": {"sandbox"},
+    "rehearsal": {"sandbox"},
 }
 FACES: Final = {"track": track.__all__, "sandbox": sandbox.__all__}
 """Packages that other rooms use through their public face only, and its names."""
@@ -162,6 +164,7 @@ def test_every_room_is_in_a_layer() -> None:
         ("signals", "def later():\n    from customerio_track_mcp import settings"),
         ("tools.handlers", "if TYPE_CHECKING:\n    from customerio_track_mcp import runtime"),
         ("settings.server", "from customerio_track_mcp.track.regions import Region"),
+        ("rehearsal.scoring", "from customerio_track_mcp.tools.schemas import SendEventInput"),
         ("cli.upstream", "from customerio_track_mcp.sandbox.server import run_sandbox"),
     ],
 )

@@ -43,6 +43,7 @@ PARTS: Final = frozenset(
         "What the tools do, limits, identity rules and reserved keys.",
         "What this server allows",
         "Keep the key in …? [Y/n] ",
+        "a matcher such as !any",
         "all of them",
         "an array of strings",
         "an email address",

@@ -20,6 +20,7 @@ from customerio_track_mcp.cli.options import (
     HttpOptions,
     InstallOptions,
     LogOptions,
+    RehearseOptions,
     SandboxOptions,
     StdioOptions,
     TokenOptions,
@@ -121,6 +122,13 @@ def demo(options: DemoOptions) -> int:
     from customerio_track_mcp.cli.demo import show_demo
 
     return _run(partial(show_demo, options), "cannot start a sandbox")
+
+
+def rehearse(options: RehearseOptions) -> int:
+    """Run an agent in sandboxes, and score what it wrote there."""
+    from customerio_track_mcp.cli.rehearse import run_rehearsals
+
+    return run_rehearsals(options)
 
 
 def token(options: TokenOptions) -> int:

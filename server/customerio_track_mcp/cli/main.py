@@ -25,6 +25,7 @@ from customerio_track_mcp.cli.options import (
     HttpOptions,
     InstallOptions,
     LogOptions,
+    RehearseOptions,
     SandboxOptions,
     StdioOptions,
     TokenOptions,
@@ -41,6 +42,8 @@ from customerio_track_mcp.settings.server import Settings
 
 _MAX_PORT: Final = 65535
 _MAX_WORKERS: Final = 64
+_TIMEOUT_SECONDS: Final = 300
+_MAX_TIMEOUT_SECONDS: Final = 86_400
 _ENV_FILE_OPTION: Final = "--env-file"
 _HOST_NAMES: Final = ("claude-desktop", "claude-code", "cursor", "vscode", "windsurf", "gemini-cli", "codex")
 """The hosts of the catalog, which is not loaded to serve one. A test keeps them in step."""
@@ -63,6 +66,8 @@ examples:
   customerio-track-mcp check              test the credentials
   customerio-track-mcp install cursor     add this server to a host (--list shows the hosts)
   customerio-track-mcp demo               load example data into a sandbox through the real server
+  customerio-track-mcp rehearse --agent "my-agent {config} {prompt}"
+                                          score what an agent does in sandboxes
 """
 
 
@@ -73,8 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: the arguments after the command's name; None for those of this process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failed `check`, `log`, `demo`, `install` or `uninstall`, 2 for an
-        invalid setting or option.
+        The exit status: 0 for success, 1 for a failed `check`, `log`, `demo`, `rehearse`, `install` or `uninstall`, 2
+        for an invalid setting or option.
     """
     words = _with_command(sys.argv[1:] if arguments is None else arguments)
     parser = _parser()
@@ -91,7 +96,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.error("pass a HOST, --list or --print")
     if isinstance(options, InstallOptions) and options.key_store and (options.sandbox or options.list):
         command.error("--key-store: not allowed with --sandbox or --list, which keep no key")
-
+    if isinstance(options, RehearseOptions) and not options.list and options.agent is None:
+        command.error("pass --agent COMMAND, or --list")
     if isinstance(options, SandboxOptions) and options.ca_file and not options.tls:
         command.error("--ca-file requires --tls")
 
@@ -214,6 +220,30 @@ def _parser() -> argparse.ArgumentParser:
     demo = subcommands.add_parser("demo", help="load example customers into a sandbox through the real server")
     demo.add_argument("--open", action="store_true", help="show it on the sandbox's page, and keep that until Ctrl+C")
     demo.set_defaults(run=commands.demo, options=DemoOptions)
+    rehearse = subcommands.add_parser("rehearse", help="score what an agent does in sandboxes, scenario by scenario")
+    rehearse.add_argument(
+        "scenarios",
+        nargs="*",
+        metavar="SCENARIO",
+        help="a YAML file, a folder of them, or the name of one that ships (default: all that ship)",
+    )
+    rehearse.add_argument(
+        "--agent",
+        metavar="COMMAND",
+        help="the agent's command, which runs without a shell; {config} is replaced by the path of the MCP "
+        "configuration, {prompt} by the prompt, {prompt_file} by the path of a file with it",
+    )
+    rehearse.add_argument("--list", action="store_true", help="list the scenarios that ship")
+    rehearse.add_argument(
+        "--timeout",
+        type=_timeout,
+        default=_TIMEOUT_SECONDS,
+        metavar="SECONDS",
+        help="end the agent after this time, in each scenario (default: %(default)s)",
+    )
+    rehearse.add_argument("--json", action="store_true", help="print the result as JSON")
+    rehearse.add_argument("--junit", type=Path, metavar="FILE", help="write the result to this file too, as JUnit XML")
+    rehearse.set_defaults(run=commands.rehearse, options=RehearseOptions)
     install = subcommands.add_parser("install", help="add this server to an MCP host, such as Claude Desktop")
     install.add_argument("host", nargs="?", type=_host, metavar="HOST", help=_HOSTS_HELP)
     install.add_argument("--list", action="store_true", help="list the hosts on this machine, and what is attached")
@@ -251,7 +281,7 @@ def _parser() -> argparse.ArgumentParser:
             "--project", action="store_true", help="only for the project in the working directory, if the host has that"
         )
         attaching.add_argument("--dry-run", action="store_true", help="show the change without making it")
-    for command in (stdio, http, sandbox, check, token, log, demo, install, uninstall):
+    for command in (stdio, http, sandbox, check, token, log, demo, rehearse, install, uninstall):
         # Suppressed, so that it does not replace the value of the option before the command.
         _add_env_file(command, default=argparse.SUPPRESS)
         command.set_defaults(parser=command)
@@ -332,6 +362,18 @@ def _number(text: str, what: str, lowest: int, highest: int) -> int:
     if text.isdecimal() and lowest <= int(text) <= highest:
         return int(text)
     raise argparse.ArgumentTypeError(f"invalid {what} {text!r}: expected {lowest} to {highest}")
+
+
+def _timeout(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds <= _MAX_TIMEOUT_SECONDS:
+        return seconds
+    raise argparse.ArgumentTypeError(
+        f"invalid timeout {text!r}: expected seconds, more than 0 and up to {_MAX_TIMEOUT_SECONDS}"
+    )
 
 
 def _name(text: str) -> str:

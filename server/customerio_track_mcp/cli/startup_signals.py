@@ -13,7 +13,7 @@ STATUS: Final = {signal.SIGTERM: 0, signal.SIGINT: 130}
 _ASK_AND_WRITE: Final = frozenset({"install", "uninstall"})
 _ENDING: Final = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 """Signals whose default handler ends a process at once. Windows has no SIGHUP."""
-_NOT_SERVERS: Final = frozenset({"check", "demo", "token"}) | _ASK_AND_WRITE
+_NOT_SERVERS: Final = frozenset({"check", "demo", "rehearse", "token"}) | _ASK_AND_WRITE
 
 
 def exit_on_signals() -> None:

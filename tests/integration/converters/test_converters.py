@@ -1,4 +1,5 @@
-"""The published tools in the frameworks that convert them for model providers, and in FastMCP's command.
+"""The published tools in the frameworks that convert them for model providers, and in FastMCP's command; a rehearsal
+with one of them.
 
 One of the frameworks needs another version of the SDK than the server, so they have an environment of their own. It is
 created once, in the temporary directory. That needs the network: without it, the tests are skipped, unless
@@ -10,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +24,8 @@ import pytest
 from customerio_track_mcp.hosts.catalog import HOSTS
 from customerio_track_mcp.hosts.entries import Entry
 from customerio_track_mcp.hosts.locations import Machine
-from tests.support.process import COMMAND, environment
+from tests.support.documents import DOCUMENTS, blocks, section
+from tests.support.process import COMMAND, environment, run
 
 FOLDER: Final = Path(__file__).parent
 REQUIREMENTS: Final = FOLDER / "requirements.txt"
@@ -126,3 +130,17 @@ def test_fastmcp_finds_and_uses_the_file_of_claude_desktop(tmp_path: Path) -> No
     assert completed.returncode == 0, completed.stderr
     fields = json.loads(completed.stdout)["structured_content"]
     assert (fields["success"], fields["event_name"]) == (True, "purchase")
+
+
+def test_the_documented_agent_of_pydantic_ai_passes_a_rehearsal(tmp_path: Path) -> None:
+    """The example as it is, but for its model."""
+    (example,) = blocks(section("## pydantic-ai", DOCUMENTS["docs/rehearse.md"]), "python")
+    (model,) = (line for line in example.splitlines() if line.startswith("MODEL = "))
+    agent = tmp_path / "my_agent.py"
+    agent.write_text(example.replace(model, "from scripted_model import MODEL"), encoding="utf-8")
+    shutil.copy(FOLDER / "scripted_model.py", tmp_path)
+    command = f"{shlex.join([str(python_with_frameworks()), str(agent)])} {{config}} {{prompt}}"
+    completed = run("rehearse", "consent", "--agent", command, "--json")
+    (scenario,) = json.loads(completed.stdout)["scenarios"]
+    assert (completed.returncode, scenario["passed"]) == (0, True), scenario
+    assert "by hand" in scenario["agent"]["stdout"]

@@ -1,0 +1,1 @@
+"""Reports of rehearsals: a table for people, JSON for programs, JUnit XML for continuous integration."""
