@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from customerio_track_mcp.inherited_environment import set_own_variable
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def loading() -> Iterator[None]:
     """
     # Of what a caller can send along, accept the trace only: baggage would be kept, and logged if it is malformed.
     # OpenTelemetry reads this once, when the MCP SDK imports it.
-    os.environ["OTEL_PROPAGATORS"] = "tracecontext"
+    set_own_variable("OTEL_PROPAGATORS", "tracecontext")
     gc.disable()
     try:
         yield

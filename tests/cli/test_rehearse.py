@@ -74,6 +74,14 @@ def test_every_scenario_that_cannot_be_used_is_reported(tmp_path: Path, capsys: 
     assert all(line.startswith(str(invalid)) for line in lines[2:])
 
 
+def test_a_word_that_cannot_be_a_path_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = refusal(capsys, "x" * 5000, "nowhere", "--agent", AGENT)
+    assert first.startswith("scenario xxx")
+    assert first.endswith("x… cannot be read: File name too long")
+    assert len(first) < 300
+    assert second.startswith("scenario nowhere is not found")
+
+
 def test_an_impossible_starting_state_is_reported_before_anything_runs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,6 +191,16 @@ def test_an_invalid_setting_of_a_scenario_is_reported(name: str, value: str, pro
 def test_invalid_settings_of_the_user_are_not_those_of_a_scenario(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUSTOMERIO_REGION", "mars")
     assert list(problems_of_settings({"CUSTOMERIO_EVENTS": "purchase"})) == []
+
+
+def test_problems_of_a_scenario_do_not_depend_on_the_settings_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"CUSTOMERIO_MAX_EVENTS_PER_HOUR": "many"}
+    (problem,) = problems_of_settings(settings)
+    for name in ("ENV_FILE", "SECRETS_DIR", "REGION", "API_KEY", "HTTP_PATH"):
+        monkeypatch.setenv(f"CUSTOMERIO_{name}", str(tmp_path / "nowhere"))
+    assert list(problems_of_settings(settings)) == [problem]
 
 
 def test_problems_of_several_scenarios_are_reported_together(tmp_path: Path) -> None:

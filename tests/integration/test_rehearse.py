@@ -126,6 +126,15 @@ def test_an_agent_that_does_nothing_fails(purchase: Path, nothing: Path, tmp_pat
     assert not report["passed"]
 
 
+def test_an_agent_without_the_tools_is_reported(purchase: Path, tmp_path: Path) -> None:
+    hint = "  the agent called no tool of the server in {config}: "
+    assert hint in run("rehearse", str(purchase), *agent(tmp_path, "")).stdout
+    written(purchase, f"{PURCHASE}settings: {{CUSTOMERIO_EVENTS: refund}}\n")
+    refused = run("rehearse", str(purchase), *agent(tmp_path, SEND_PURCHASE)).stdout
+    assert "0 of 1 scenarios passed" in refused
+    assert hint not in refused
+
+
 def test_each_scenario_has_a_sandbox_of_its_own(purchase: Path, tmp_path: Path) -> None:
     second = written(tmp_path / "second.yaml", PURCHASE)
     status, report = rehearse_json(str(purchase), str(second), *agent(tmp_path, SEND_PURCHASE))
@@ -199,6 +208,36 @@ def test_neither_the_agent_nor_its_server_has_the_settings_of_a_real_workspace(p
     assert "CUSTOMERIO_DRY_RUN" not in output
 
 
+@pytest.mark.parametrize("propagators", [None, "b3,baggage"])
+def test_the_agent_has_the_other_variables_of_the_user_as_they_are(
+    propagators: str | None, nothing: Path, tmp_path: Path
+) -> None:
+    env = {name: value for name, value in environment().items() if name != "OTEL_PROPAGATORS"}
+    env["LC_ALL"] = "C.UTF-8"  # in the C locale, Python sets LC_CTYPE
+    env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), env.get("PYTHONPATH", ""), "", "/nowhere"])
+    if propagators is not None:
+        env["OTEL_PROPAGATORS"] = propagators
+    code = "import json, os; print(json.dumps(dict(os.environ)))"
+    options = ["rehearse", str(nothing), *agent(tmp_path, code), "--json"]
+    completed = subprocess.run(
+        [*COMMAND, *options], env=env, cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=60, check=False
+    )
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    (scenario,) = json.loads(completed.stdout)["scenarios"]
+    expected = {name: value for name, value in env.items() if not name.startswith("CUSTOMERIO_")}
+    assert json.loads(scenario["agent"]["stdout"]) == expected
+
+
+def test_a_prompt_that_the_locale_cannot_encode_needs_a_file(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.yaml", "title: Another language\nprompt: 日本\n")
+    env = environment() | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    completed = run("rehearse", str(path), *agent(tmp_path, ""), env=env)
+    assert completed.returncode == 2
+    assert f"{path}: prompt: the prompt contains characters that this locale (" in completed.stderr
+    status, _ = rehearse_json(str(path), *agent(tmp_path, "", "{config} {prompt_file}"), env=env)
+    assert status == 0
+
+
 def test_settings_of_a_scenario_are_those_of_its_server(purchase: Path, tmp_path: Path) -> None:
     written(purchase, f"{PURCHASE}settings: {{CUSTOMERIO_EVENTS: refund}}\n")
     status, report = rehearse_json(str(purchase), *agent(tmp_path, SEND_PURCHASE))
@@ -267,6 +306,7 @@ def test_a_report_that_the_disk_does_not_take_is_reported_after_the_table(nothin
     assert completed.returncode == 1
     assert completed.stdout.splitlines()[-1].startswith("1 of 1 scenarios passed, ")
     assert "--junit: /dev/full cannot be written: No space left on device" in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
 def test_a_program_that_cannot_be_executed_fails_its_scenario(nothing: Path, tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ LAYERS: Final = (
 # Rooms outside the layers: what each may import, and from which layer on it may be imported.
 LEAVES: Final = {
     "signals": "track",
+    "inherited_environment": "track",
     "module_loading": "track",
     "redis_access": "track",
     "lenient_json": "tools",
@@ -50,7 +51,8 @@ LEAVES: Final = {
 }
 LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "signals": set(),
-    "module_loading": set(),
+    "inherited_environment": set(),
+    "module_loading": {"inherited_environment"},
     "redis_access": set(),
     "lenient_json": set(),
     "server_info": set(),
@@ -59,7 +61,7 @@ LEAF_IMPORTS: Final[Mapping[str, set[str]]] = {
     "demo": {"sandbox"},
     "hosts": set(),
     "pytest_plugin": {"sandbox"},
-    "rehearsal": {"sandbox"},
+    "rehearsal": {"inherited_environment", "sandbox"},
 }
 FACES: Final = {"track": track.__all__, "sandbox": sandbox.__all__}
 """Packages that other rooms use through their public face only, and its names."""

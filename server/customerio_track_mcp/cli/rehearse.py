@@ -159,9 +159,10 @@ def _report_file(path: Path | None) -> Iterator[BinaryIO | None]:
 
 
 def _write(file: BinaryIO, path: Path | None, content: bytes) -> bool:
+    """Write to a file and close it; return whether that succeeded. If not, it is reported."""
     try:
-        file.write(content)
-        file.flush()
+        with file:  # what is buffered is written when it is closed
+            file.write(content)
     except OSError as error:
         print_status(f"--junit: {path} cannot be written: {error.strerror}")
         return False

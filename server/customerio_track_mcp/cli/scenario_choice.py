@@ -11,8 +11,10 @@ from typing import Final
 from customerio_track_mcp.rehearsal import Scenario, ScenarioError, load_scenario
 from customerio_track_mcp.rehearsal.builtin import builtin_scenarios
 from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.track import shorten
 
 _SUFFIXES: Final = (".yaml", ".yml")
+_MAX_WORD_CHARACTERS: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +44,14 @@ def choose_scenarios(words: Sequence[str]) -> list[ChosenScenario]:
     problems: list[str] = []
     paths: dict[Path, Path] = {}
     for word in words or list(builtin_scenarios()):
-        found = list(_paths(word))
-        if not found:
-            problems.append(_why_not_found(word))
-        paths |= {path.resolve(): path for path in found if path.resolve() not in paths}
+        try:
+            found = {path.resolve(): path for path in _paths(word)}
+            if not found:
+                problems.append(_why_not_found(word))
+        except OSError as error:
+            problems.append(f"scenario {shorten(word, _MAX_WORD_CHARACTERS)} cannot be read: {error.strerror}")
+            continue
+        paths.update((file, path) for file, path in found.items() if file not in paths)
     names = Counter(path.stem for path in paths.values())
     chosen = []
     for path in paths.values():

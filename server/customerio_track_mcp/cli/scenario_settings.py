@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.settings.unknown_variables import why_not_for_a_host
@@ -39,6 +41,23 @@ _ALLOWED: Final = {Settings.variable(field): field for field in ALLOWED_FIELDS}
 _MAX_NAME_CHARACTERS: Final = 64
 
 
+class _ScenarioSettings(Settings):
+    """Settings without those of the user's environment and files, which the server of a rehearsal does not get."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return the only source of values, those of the scenario; called by pydantic-settings."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
 def problems_of_settings(settings: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong with the settings of a scenario, one line each.
 
@@ -58,7 +77,6 @@ def problems_of_settings(settings: Mapping[str, str]) -> Iterator[str]:
         else:
             given[_ALLOWED[name]] = value
     try:
-        Settings.from_environment(key_store=None, **given)
+        _ScenarioSettings.from_environment(key_store=None, **given)
     except SettingsError as error:
-        # Others are those of the user's own environment, which the server of a rehearsal does not get.
-        yield from (f"settings: {problem}" for problem in error.problems if problem.partition(":")[0] in settings)
+        yield from (f"settings: {problem}" for problem in error.problems)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from customerio_track_mcp.inherited_environment import inherited_environment
+
 _CONFIG: Final = "{config}"
 _PROMPT: Final = "{prompt}"
 _PROMPT_FILE: Final = "{prompt_file}"
@@ -84,7 +86,14 @@ class AgentCommand:
             return "the prompt contains a null character, which no argument can contain"
         if not any(_PROMPT in argument for argument in self.arguments):
             return ""
-        if (size := len(prompt.encode())) > MAX_ARGUMENT_BYTES:
+        try:
+            size = len(os.fsencode(prompt))
+        except UnicodeEncodeError:
+            return (
+                f"the prompt contains characters that this locale ({sys.getfilesystemencoding()}) cannot encode: "
+                "set LC_ALL=C.UTF-8, or pass {prompt_file} in --agent instead of {prompt}"
+            )
+        if size > MAX_ARGUMENT_BYTES:
             return (
                 f"the prompt has {size} bytes, and an argument at most {MAX_ARGUMENT_BYTES}: pass {{prompt_file}} in "
                 "--agent instead of {prompt}"
@@ -105,11 +114,15 @@ _SETTINGS_PREFIXES: Final = ("CUSTOMERIO", "CUSTOMER_IO")
 
 
 def agent_environment() -> dict[str, str]:
-    """Return this process's environment without the settings of the server.
+    """Return the user's environment without the settings of the server.
 
     An agent that can run commands must not find the key of a real workspace there.
     """
-    return {name: value for name, value in os.environ.items() if not name.upper().startswith(_SETTINGS_PREFIXES)}
+    return {
+        name: value
+        for name, value in inherited_environment().items()
+        if not name.upper().startswith(_SETTINGS_PREFIXES)
+    }
 
 
 def _split(text: str, *, is_windows: bool) -> list[str]:

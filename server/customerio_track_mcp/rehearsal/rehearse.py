@@ -34,17 +34,26 @@ class Rehearsal:
         scenario: the scenario.
         score: what the state of the sandbox says.
         agent: how the agent ended.
+        used_sandbox: whether a tool was called or a request was sent.
     """
 
     name: str
     scenario: Scenario
     score: Score
     agent: AgentRun
+    used_sandbox: bool = True
 
     @property
     def passed(self) -> bool:
         """Whether the agent ended without a failure, and every check passed."""
         return self.score.passed and not self.agent.problem
+
+    @property
+    def hint(self) -> str:
+        """Why the scenario may have failed, if the agent has used no tool; else an empty text."""
+        if self.used_sandbox:
+            return ""
+        return "the agent called no tool of the server in {config}: check that it waits for this server to be connected"
 
 
 async def rehearse(
@@ -70,7 +79,8 @@ async def rehearse(
             on_start(sandbox.url)
             agent = await run_agent(words, agent_environment(), time_limit)
         await _settle(sandbox)
-        return Rehearsal(name, scenario, score(scenario, start, take_snapshot(sandbox)), agent)
+        end = take_snapshot(sandbox)
+        return Rehearsal(name, scenario, score(scenario, start, end), agent, bool(end.calls or end.requests))
 
 
 def _prepared_words(folder: Path, sandbox_url: str, scenario: Scenario, command: AgentCommand) -> list[str]:

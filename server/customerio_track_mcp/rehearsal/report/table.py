@@ -57,6 +57,8 @@ def table_lines(result: Result) -> Iterator[str]:
 
 def failure_lines(rehearsal: Rehearsal) -> Iterator[str]:
     """Yield what is wrong: the findings of each check, and how the agent has failed, with the end of its output."""
+    if rehearsal.hint:
+        yield rehearsal.hint
     for check, findings in rehearsal.score.results.items():
         for finding in findings:
             yield f"{CHECK_NAMES[check]}: {one_line(finding.text, _MAX_FINDING_CHARACTERS)}"
