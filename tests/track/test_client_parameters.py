@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.server import Settings
@@ -53,6 +54,10 @@ def message_of(create: Callable[[], object]) -> str:
         ("https://:key-word@track.customer.io", INVALID_URL),
         ("https://track.customer.io?site=key-word", INVALID_URL),
         ("https://track.customer.io#key-word", INVALID_URL),
+        ("https://track.customer.io?", INVALID_URL),
+        ("https://track.customer.io/?", INVALID_URL),
+        ("https://track.customer.io#", INVALID_URL),
+        ("https://@track.customer.io", INVALID_URL),
         ("https://track.customer.io:0", INVALID_URL),
         ("https://track.customer.io:99999", INVALID_URL),
         ("https://track customer.io", INVALID_URL),
@@ -66,7 +71,10 @@ def test_invalid_base_url_is_reported_without_its_content(base_url: Any, message
 
 @pytest.mark.parametrize(
     "url",
-    ["http://track.customer.io", "https://track.customer.io/?a", "https://u@a.example", "https://", "wss://a.example"],
+    [
+        *("http://track.customer.io", "https://track.customer.io/?a", "https://track.customer.io/?"),
+        *("https://u@a.example", "https://@a.example", "https://", "wss://a.example"),
+    ],
 )
 def test_the_setting_rejects_the_same_urls(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     message = message_of(lambda: TrackClient(CREDENTIALS, url))
@@ -104,6 +112,9 @@ async def test_http_is_accepted_elsewhere_if_it_is_allowed(
         (" ", "is blank"),
         ("\r\n\t", "is blank"),
         (None, "is blank"),
+        (b"secret-word", "must be a string"),
+        (42, "must be a string"),
+        (SecretStr("secret-word"), "must be a string"),
         ("secret-word\n", PADDED),
         (" secret-word", PADDED),
         ("\tsecret-word\r\n", PADDED),
@@ -141,6 +152,7 @@ def test_credentials_can_be_copied_and_pickled() -> None:
 
 
 NOT_POSITIVE = [0, -1, -0.5, math.nan, math.inf, -math.inf, "5", None, True]
+NOT_POSITIVE += [pytest.param(sign * 10**400, id=f"{sign}e400") for sign in (1, -1)]
 
 
 @pytest.mark.parametrize("seconds", NOT_POSITIVE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -19,7 +20,7 @@ from customerio_track_mcp.track import (
     TrackClient,
     operations,
 )
-from tests.support.scripted_server import Act, ScriptedServer, hang, raw, respond
+from tests.support.scripted_server import Act, ScriptedServer, hang, raw, respond, respond_when
 from tests.track.failing_calls import CREDENTIALS, failure_of_track
 
 Operation = Callable[[TrackClient], Awaitable[object]]
@@ -229,3 +230,70 @@ async def test_connection_that_closing_has_broken_is_reported_as_closed(attempts
     error = await failure_of_track(client)
     assert isinstance(error, ClosedError)
     assert error.attempts == attempts
+
+
+@pytest.mark.parametrize("end", [TrackClient.aclose, TrackClient.stop])
+async def test_call_whose_wait_ends_together_with_the_client_sends_nothing(
+    end: Callable[[TrackClient], Awaitable[None] | None],
+) -> None:
+    class Ending:
+        """A rate limit that is free in the moment in which the client ends."""
+
+        async def acquire(self) -> None:
+            if (ending := end(client)) is not None:
+                await ending
+
+    transport = RecordingTransport()
+    client = TrackClient(CREDENTIALS, transport=transport, rate_limiter=Ending())
+    error = await failure_of_track(client)
+    assert isinstance(error, ClosedError if end is TrackClient.aclose else StoppedError)
+    assert (error.attempts, error.outcome_unknown, transport.requests) == (0, False, 0)
+    assert str(error).endswith("ended the call before anything was sent")
+
+
+async def test_call_that_gets_a_connection_together_with_the_end_is_reported_as_closed(
+    scripted: ScriptedServer,
+) -> None:
+    may_respond = anyio.Event()
+    scripted.acts = [respond_when(may_respond)]
+    client = TrackClient(CREDENTIALS, scripted.url, max_connections=1, retry_policy=SLOW_RETRIES)
+    failures: list[RequestFailedError] = []
+
+    async def call_and_close() -> None:
+        await client.find_region()
+        await client.aclose()
+
+    async def call() -> None:
+        failures.append(await failure_of_track(client))
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call_and_close)
+            await scripted.received.wait()
+            tasks.start_soon(call)
+            await anyio.wait_all_tasks_blocked()
+            may_respond.set()
+    (error,) = failures
+    assert isinstance(error, ClosedError)
+    assert (error.outcome_unknown, len(scripted.requests)) == (False, 1)
+
+
+@pytest.mark.parametrize("is_canceled", [True, False])
+async def test_close_that_did_not_succeed_can_be_repeated(is_canceled: bool) -> None:
+    class Failing(RecordingTransport):
+        """Is closed by the second try."""
+
+        async def aclose(self) -> None:
+            await super().aclose()
+            if self.closed == 1 and is_canceled:
+                await anyio.sleep_forever()
+            if self.closed == 1:
+                raise OSError
+
+    transport = Failing()
+    client = TrackClient(CREDENTIALS, transport=transport)
+    with anyio.move_on_after(0), contextlib.suppress(OSError):
+        await client.aclose()
+    for _ in range(2):
+        await client.aclose()
+    assert transport.closed == 2

@@ -150,6 +150,25 @@ def test_another_event_id_must_be_a_ulid(event_id: str) -> None:
         track("1", "seen").with_event_id(event_id)
 
 
+class TextOfItsOwn(str):
+    """Text that is formatted as another one, as members of an `enum.Enum` are."""
+
+    def __str__(self) -> str:
+        return 'x","name":"refund'
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+
+def test_subclass_of_str_is_sent_as_the_id_that_it_is() -> None:
+    given, later = TextOfItsOwn(EVENT_ID), TextOfItsOwn(ULID())
+    request = track("1", "seen", event_id=given)
+    assert json.loads(request.content or b"") == {"name": "seen", "id": EVENT_ID}
+    replaced = request.with_event_id(later)
+    assert json.loads(replaced.content or b"") == {"name": "seen", "id": later}
+    assert replaced.with_event_id(EVENT_ID) == request
+
+
 def test_another_event_id_replaces_the_id_and_nothing_else() -> None:
     """A caller knows the id of an earlier event, and may write it anywhere."""
     ids = [str(ULID()) for _ in range(2)]

@@ -36,7 +36,8 @@ class TrackClient:
     Every operation retries connection errors that may pass, timeouts, 408, 429 and 5xx, and nothing else. An operation
     raises `InvalidArgumentsError` or `MissingCredentialsError` before anything is sent, and a subclass of
     `RequestFailedError` if the Track API does not confirm the request. A client that is closed sends nothing: its
-    operations raise `ClosedError`.
+    operations raise `ClosedError`. It needs asyncio, and cannot be used in another event loop than that of its first
+    request.
 
     Args:
         credentials: None creates a client whose operations raise `MissingCredentialsError`.
@@ -92,10 +93,9 @@ class TrackClient:
     async def aclose(self) -> None:
         """Close the connection pool. The client cannot be used afterwards.
 
-        Every request in flight ends with a `ClosedError` that reports its outcome. Closing it again does nothing.
+        Every request in flight ends with a `ClosedError` that reports its outcome. Closing it again does nothing
+        once it has succeeded; if it was canceled or has failed, it is tried again.
         """
-        if self._sender.is_closed:
-            return
         self._sender.close()
         await self._session.aclose()
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 
-def credential_problem(text: str) -> str:
+def credential_problem(text: str | None) -> str:
     """Return why `text` is neither a Site ID nor an API key; empty if it can be one. Nothing of `text` is repeated."""
-    if not isinstance(text, str) or not text.strip():
+    if text is not None and not isinstance(text, str):
+        return "must be a string"
+    if not text or not text.strip():
         return "is blank"
     if not text.isascii() or not text.isprintable() or " " in text:
         return "contains characters that are not valid in a Site ID or an API key"

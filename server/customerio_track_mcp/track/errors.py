@@ -69,6 +69,10 @@ class TrackError(Exception):
     code: ClassVar[str]
     advice: str = ""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # Pickle would call the constructor with the text alone, and a worker process could not report each error.
+        return Exception.__new__, (type(self), *self.args), self.__dict__
+
 
 class InvalidArgumentsError(TrackError):
     """The Track API would reject the arguments, or accept and drop them. Nothing was sent.

@@ -89,7 +89,8 @@ class TrackRequest:
 
 
 def _id_member(event_id: str) -> bytes:
-    return f'"id":"{event_id}"'.encode()
+    # Not formatted, since a member of an `enum.Enum` is formatted as its name, and `encode` writes its value.
+    return b'"id":"%b"' % str.encode(event_id)
 
 
 def identify(

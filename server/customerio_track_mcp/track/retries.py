@@ -159,6 +159,8 @@ class RetryingSender:
             await self._rate_limiter.acquire()
         finally:
             self._observer.waited(anyio.current_time() - waiting_since)
+        if self._ended_by is not None:
+            raise TimeoutError  # the wait ended at the same moment, and its task was not canceled
         progress.attempts += 1
         unknown_before, was_sent = progress.outcome_unknown, False
 

@@ -74,10 +74,13 @@ class Session:
             pool=retry_policy.pool_timeout,
         ).as_dict()
         self._transport = transport or create_transport(base_url, max_connections)
+        self._is_closed = False
 
     async def aclose(self) -> None:
-        """Close every connection of the pool."""
-        await self._transport.aclose()
+        """Close every connection of the pool, unless that is done."""
+        if not self._is_closed:
+            await self._transport.aclose()
+            self._is_closed = True
 
     def require_credentials(self) -> None:
         """Check that attempts can authenticate.

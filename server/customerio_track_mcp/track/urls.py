@@ -33,11 +33,12 @@ def validated_url(text: str, example: str, *, allow_http: bool = False) -> str:
     if not _NEVER_IN_URLS.isdisjoint(text):
         raise ValueError(expected)
     try:
-        url, port = httpx.URL(text), urlsplit(text).port
-        hostname = url.host
+        url, parts = httpx.URL(text), urlsplit(text)
+        hostname, port = url.host, parts.port
     except (httpx.InvalidURL, ValueError):
         raise ValueError(expected) from None
-    if not hostname or port == 0 or url.query or url.fragment or url.userinfo or any(map(str.isspace, text)):
+    # An empty user, query or fragment counts, too: a path that is appended to "https://host?" is part of the query.
+    if not hostname or port == 0 or "@" in parts.netloc or any(c in "?#" or c.isspace() for c in text):
         raise ValueError(expected)
     if allow_http and url.scheme not in ("http", "https"):
         raise ValueError("must start with http:// or https://")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import ssl
 from http import HTTPStatus
@@ -11,9 +12,15 @@ import anyio
 import pytest
 import trustme
 
-from customerio_track_mcp.track import ProxyRefusedError, TrackClient, UnavailableError, UntrustedCertificateError
+from customerio_track_mcp.track import (
+    ProxyRefusedError,
+    RetryPolicy,
+    TrackClient,
+    UnavailableError,
+    UntrustedCertificateError,
+)
 from tests.support.clients import FAST_RETRIES
-from tests.support.scripted_server import ScriptedServer, raw, respond
+from tests.support.scripted_server import ScriptedServer, close, hang, raw, respond
 from tests.support.tunnel import tunnel_to
 from tests.track.failing_calls import CREDENTIALS, PERSON, failure_of_identify, failure_of_track
 
@@ -122,3 +129,46 @@ async def test_named_certificates_are_those_of_an_https_proxy_too(
         with anyio.fail_after(20):
             await proxy.client_left.wait()
             await track_api.client_left.wait()
+
+
+async def test_canceled_handshake_closes_the_connection(proxy: ScriptedServer) -> None:
+    is_shaking_hands = anyio.Event()
+
+    async def connect_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await reader.readexactly(1)
+        is_shaking_hands.set()
+        await reader.read()
+        raise ConnectionError
+
+    proxy.acts = [connect_only]
+    async with TrackClient(CREDENTIALS, TRACK_URL) as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(client.identify, PERSON)
+            await is_shaking_hands.wait()
+            tasks.cancel_scope.cancel()
+        with anyio.fail_after(20):
+            await proxy.client_left.wait()
+
+
+@pytest.mark.parametrize("is_canceled", [True, False])
+async def test_tunnel_without_tls_frees_its_place_in_the_pool(proxy: ScriptedServer, is_canceled: bool) -> None:
+    is_connected = anyio.Event()
+
+    async def connect_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await reader.readexactly(1)
+        is_connected.set()
+        await (hang if is_canceled else close)(reader, writer)
+
+    proxy.acts = [connect_only]
+    proxy.otherwise = respond(403, "")
+    retry_policy = RetryPolicy(max_attempts=1, pool_timeout=5)
+    async with TrackClient(CREDENTIALS, TRACK_URL, max_connections=1, retry_policy=retry_policy) as client:
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(failure_of_track, client)
+                await is_connected.wait()
+                if is_canceled:
+                    scope.cancel()
+        assert isinstance(await failure_of_track(client), ProxyRefusedError)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import anyio
 import httpx
 import pytest
 
-from customerio_track_mcp.track import RetryPolicy, TrackClient, create_transport
+from customerio_track_mcp.track import RetryPolicy, TrackClient, UnavailableError, create_transport
 from tests.support.scripted_server import ScriptedServer, hang, respond
-from tests.track.failing_calls import CREDENTIALS, PERSON, failure_of_identify, failure_of_track
+from tests.track.failing_calls import CREDENTIALS, ONE_ATTEMPT, PERSON, failure_of_identify, failure_of_track
 
 
 async def test_closed_transport_sends_nothing(scripted: ScriptedServer) -> None:
@@ -87,3 +89,16 @@ async def test_proxy_is_not_used_for_loopback(scripted: ScriptedServer, monkeypa
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     async with TrackClient(CREDENTIALS, scripted.url) as client:
         assert (await client.track("42", "seen")).attempts == 1
+
+
+def test_use_in_another_event_loop_is_reported() -> None:
+    class NoLimit:
+        async def acquire(self) -> None:
+            pass
+
+    client = TrackClient(CREDENTIALS, "http://127.0.0.1:1", rate_limiter=NoLimit(), retry_policy=ONE_ATTEMPT)
+    with pytest.raises(UnavailableError):
+        asyncio.run(client.find_region())
+    with pytest.raises(RuntimeError, match="a client cannot be used in another event loop than that of its first req"):
+        asyncio.run(client.find_region())
+    asyncio.run(client.aclose())

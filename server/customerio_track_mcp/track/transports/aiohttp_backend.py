@@ -59,6 +59,7 @@ class AiohttpBackend:
             max_field_size=MAX_HEAD_BYTES,
             trust_env=False,
         )
+        self._event_loop = asyncio.get_running_loop()
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and receive the response. Redirects are returned, not followed.
@@ -69,7 +70,10 @@ class AiohttpBackend:
 
         Raises:
             httpx.TransportError: no response was received.
+            RuntimeError: this is not the event loop in which the backend was created.
         """
+        if asyncio.get_running_loop() is not self._event_loop:
+            raise RuntimeError("a client cannot be used in another event loop than that of its first request")
         timeouts: Mapping[str, float] = request.extensions["timeout"]
         token = _pending.set(_PendingRequest(request))
         try:

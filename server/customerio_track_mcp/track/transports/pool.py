@@ -17,6 +17,7 @@ import httpx
 from customerio_track_mcp.track.transports.certificates import named_certificates
 from customerio_track_mcp.track.transports.network_backend import BoundedNetworkBackend
 from customerio_track_mcp.track.transports.proxies import find_proxy
+from customerio_track_mcp.track.transports.tunnels import close_failed_tunnels
 from customerio_track_mcp.track.validation.numbers import require_count
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def create_transport(base_url: str, max_connections: int = MAX_CONNECTIONS) -> h
         # Private, until httpx takes a network backend: https://github.com/encode/httpx/pull/3749.
         pool = transport._pool
         pool._network_backend = BoundedNetworkBackend(pool._network_backend)
+        close_failed_tunnels(pool)
         return transport
     return PooledTransport(certificates, max_connections)
 
@@ -82,14 +84,14 @@ class PooledTransport(httpx.AsyncBaseTransport):
         Raises:
             httpx.TransportError: no response was received.
         """
-        if self._closed:
-            raise httpx.ConnectError("the client is closed", request=request)
-        backend = self._backend or self._create_backend(request.url.scheme)
         try:
             self._slots.acquire_on_behalf_of_nowait(request)
         except anyio.WouldBlock:
             await self._wait_for_slot(request)
         try:
+            if self._closed:
+                raise httpx.ConnectError("the client is closed", request=request)
+            backend = self._backend or self._create_backend(request.url.scheme)
             return await backend.send(request)
         finally:
             self._slots.release_on_behalf_of(request)

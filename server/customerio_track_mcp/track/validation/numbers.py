@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 
 
 def require_positive(parameter: str, value: float, *, or_zero: bool = False) -> None:
@@ -16,7 +16,7 @@ def require_positive(parameter: str, value: float, *, or_zero: bool = False) -> 
     Raises:
         ValueError: it is not such a number.
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
     if or_zero and not (is_number and value >= 0):
         raise ValueError(f"{parameter}: must be a finite number, 0 or above")
     if not or_zero and not (is_number and value > 0):
