@@ -92,7 +92,14 @@ def test_package_that_was_imported_before_pytest_starts_is_accepted(project: Pro
     assert outcome.counts == {"passed": 1}, outcome.output
 
 
-def test_imports_are_as_before_when_pytest_has_ended(project: Project) -> None:
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def test_app(customerio_sandbox):\n    assert customerio_sandbox.url\n",
+        "import sys\n\ndef test_finder_is_removed():\n    del sys.meta_path[0]\n",
+    ],
+)
+def test_imports_are_as_before_when_pytest_has_ended(project: Project, test: str) -> None:
     project.add(
         "run.py",
         """
@@ -102,9 +109,9 @@ def test_imports_are_as_before_when_pytest_has_ended(project: Project) -> None:
         before = list(sys.meta_path)
         for _ in range(2):
             assert pytest.main(["-p", "no:cacheprovider"]) == 0
-        assert sys.meta_path == before, sys.meta_path
+            assert sys.meta_path == before, sys.meta_path
         """,
     )
-    project.add("test_app.py", "def test_app(customerio_sandbox):\n    assert customerio_sandbox.url\n")
+    project.add("test_app.py", test)
     completed = project.run_python("run.py")
     assert completed.returncode == 0, completed.stdout

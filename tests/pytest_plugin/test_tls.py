@@ -80,6 +80,7 @@ def test_clients_trust_the_sandbox_in_the_test_alone(project: Project) -> None:
         ("CURL_CA_BUNDLE", False),
         ("CURL_CA_BUNDLE", True),
         ("SSL_CERT_FILE", False),
+        ("SSL_CERT_DIR", True),
     ],
 )
 def test_what_a_variable_names_is_still_trusted(project: Project, name: str, is_folder: bool) -> None:
@@ -87,12 +88,14 @@ def test_what_a_variable_names_is_still_trusted(project: Project, name: str, is_
         "test_company.py",
         """
         import os
-        import requests, urllib.request
+        import httpx, requests, urllib.request
 
         def test_both(customerio_sandbox_tls):
             company = os.environ["COMPANY"]
             for url in (customerio_sandbox_tls.url, company):
-                if "SSL_CERT_FILE" in os.environ["CHECKED"]:
+                if os.environ["CHECKED"] == "SSL_CERT_DIR":
+                    assert httpx.get(url).status_code == 200
+                elif "SSL_CERT_FILE" in os.environ["CHECKED"]:
                     assert urllib.request.urlopen(url).status == 200
                 else:
                     assert requests.get(url).status_code == 200

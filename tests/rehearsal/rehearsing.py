@@ -56,6 +56,10 @@ class Rehearsed:
             return None
         return response.status_code
 
+    async def control(self, method: str, path: str, body: object = None) -> int:
+        """Send a request to the sandbox's own endpoints; return the status of the response."""
+        return (await self._client.request(method, f"/_sandbox/{path}", json=body)).status_code
+
     async def identify(self, person: str, **attributes: object) -> int | None:
         return await self.send("PUT", f"customers/{quote(person, safe='')}", attributes)
 

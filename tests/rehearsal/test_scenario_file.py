@@ -14,7 +14,7 @@ from customerio_track_mcp.rehearsal import ScenarioError, load_scenario, yaml_do
 from customerio_track_mcp.rehearsal.matchers import AnyValue, Matches, OneOf, described, is_equal, is_match
 from customerio_track_mcp.rehearsal.scenario import Scenario
 from customerio_track_mcp.rehearsal.wildcards import is_like
-from customerio_track_mcp.rehearsal.yaml_document import MAX_DEPTH, parse_yaml
+from customerio_track_mcp.rehearsal.yaml_document import MAX_DEPTH, MAX_VALUES, parse_yaml
 from tests.rehearsal.rehearsing import TITLE, scenario_of
 
 json_values = st.recursive(
@@ -176,6 +176,8 @@ forbidden: [{because: x}, {segment: x, event: z}, {event: x, value: 1}]
             "3: expect.events[0].data: expected a mapping, or a mat",
         ),
         ("faults: [{kind: delay, seconds: 601}]", "3: faults[0].seconds: expected 600 or less"),
+        ("faults: [{kind: delay, seconds: '5'}]", "3: faults[0].seconds: expected a number"),
+        ("expect: {people: [{!any person: 1}]}", "3: expect.people[0]: a key must be text"),
         ("faults: [{kind: status, status: 200}]", "3: faults[0].status: expected 400 or more"),
     ],
 )
@@ -189,10 +191,49 @@ def test_lines_are_counted_within_lists_and_mappings(tmp_path: Path) -> None:
     assert [problem.partition(":")[0] for problem in problems_of(tmp_path, text)] == ["7", "9"]
 
 
-def test_deep_nesting_is_reported(tmp_path: Path) -> None:
-    text = f"people: [{{id: 1, attributes: {{a: {'[' * 100_000}{']' * 100_000}}}}}]"
-    (problem,) = problems_of(tmp_path, text)
-    assert f"nested too deeply; the maximum is {MAX_DEPTH} levels" in problem
+@pytest.mark.parametrize("opening", ["[", "{", "{a: {", "{[", "[{", "[? {"])
+def test_deep_nesting_is_reported(tmp_path: Path, opening: str) -> None:
+    problems = problems_of(tmp_path, f"people: [{{id: 1, attributes: {{a: {opening * 100_000}")
+    assert f"nested too deeply; the maximum is {MAX_DEPTH} levels" in problems[-1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "faults: [" + "1," * 300_000,
+        "people: [{id: 1, attributes: {a: [" + "no," * 300_000,
+        "settings: {" + ",".join(f"K{number}: 1" for number in range(60_000)),
+        "people: [" + "{a: no}," * 100_000,
+    ],
+)
+def test_a_document_with_too_many_values_is_reported(tmp_path: Path, text: str) -> None:
+    assert "more problems" in (problems := problems_of(tmp_path, text))[-1] or "values, the maximum" in problems[-1]
+    assert parse_yaml(text).problems[-1][2] == f"contains more than {MAX_VALUES} values, the maximum"
+
+
+def test_a_long_text_that_begins_like_a_number_takes_no_long_time() -> None:
+    text = "1" * 1_000_000 + "x"
+    assert parse_yaml(text).value == text
+
+
+def test_consequences_of_many_problems_take_no_long_time(tmp_path: Path) -> None:
+    assert len(problems_of(tmp_path, "people: [" + "{a: no}," * 20_000 + "]")) == 51
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('title: " "\nprompt: x\n', "title: is blank; expected a text"),
+        ('title: x\nprompt: "a\\0b"\n', "prompt: contains a null character, which no command accepts"),
+        ("# nothing\n", "title: is missing\nprompt: is missing"),
+    ],
+)
+def test_a_title_or_prompt_that_cannot_be_used_is_reported(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(text)
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(path)
+    assert "\n".join(line.partition(": ")[2] for line in caught.value.problems) == problem
 
 
 def test_many_problems_are_bounded(tmp_path: Path) -> None:

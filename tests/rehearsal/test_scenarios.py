@@ -71,6 +71,12 @@ def test_the_names_are_those_of_the_files() -> None:
     assert {name: path.name for name, path in SCENARIOS.items()} == {name: f"{name}.yaml" for name in SCENARIOS}
 
 
+def test_the_events_in_the_prompt_are_those_of_the_sandbox() -> None:
+    scenario = load_scenario(SCENARIOS["injected-event"])
+    in_prompt = [json.loads(line) for line in scenario.prompt_text.splitlines() if line.startswith("{")]
+    assert in_prompt == [{"person": event.person, "data": event.data} for event in scenario.events]
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_file_begins_with_what_it_rehearses_and_why_models_fail_it(name: str) -> None:
     comment = " ".join(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
+import socket
+from contextlib import suppress
 from functools import partial
 
 import httpx
@@ -114,6 +117,19 @@ async def test_client_that_leaves_in_the_middle_leaves_no_line_in_the_log(
         writer.transport.abort()
     await state_of(http)
     assert [record for record in caplog.records if record.name.startswith(("customerio", "aiohttp", "asyncio"))] == []
+
+
+@pytest.mark.parametrize("iterations", range(6))
+@pytest.mark.parametrize("tls", [False, True])
+async def test_connection_accepted_while_the_sandbox_stops_is_closed(tls: bool, iterations: int) -> None:
+    async with run_sandbox(tls=tls) as sandbox:
+        clients = [socket.create_connection((sandbox.host, sandbox.port), timeout=30) for _ in range(5)]
+        for _ in range(iterations):
+            await asyncio.sleep(0)
+    gc.collect()  # a transport that was not closed would be a ResourceWarning, which is an error
+    for client in clients:
+        with client, suppress(ConnectionResetError):
+            assert client.recv(1) == b""
 
 
 async def test_failure_of_the_sandbox_is_one_line_without_the_clients_data(

@@ -51,7 +51,7 @@ async def test_segment_with_the_same_id_is_replaced(http: httpx.AsyncClient, san
         (b'{"id": 7.0, "name": "VIP"}', "id: Input should be a valid integer"),
         (b'{"id": 0, "name": "VIP"}', "id: Input should be greater than or equal to 1"),
         (b'{"id": 10000000000, "name": "VIP"}', "id: Input should be less than 10000000000"),
-        (b'{"id": 7, "name": " \\u2003"}', "name: Value error, must not be blank"),
+        (b'{"id": 7, "name": " \\u2003"}', "name: must not be blank"),
         (b'{"id": 7, "name": "\\ud800"}', "Invalid JSON"),
         (b'{"id": 7, "name": "VIP", "kind": "computed"}', "kind: Input should be 'manual' or 'data-driven'"),
         (b'{"id": 7, "name": "VIP", "members": ["1"]}', "members: Extra inputs are not permitted"),
@@ -63,7 +63,7 @@ async def test_invalid_segment_is_rejected(http: httpx.AsyncClient, body: bytes,
     before = await segments_of(http)
     response = await http.post("/_sandbox/segments", content=body)
     assert response.status_code == 400
-    assert any(problem in error for error in response.json()["meta"]["errors"]), response.text
+    assert any(error.startswith(problem) for error in response.json()["meta"]["errors"]), response.text
     assert await segments_of(http) == before
 
 

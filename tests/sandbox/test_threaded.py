@@ -11,8 +11,10 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,8 @@ import httpx
 import psutil
 import pytest
 
-from customerio_track_mcp.sandbox import DataFileError, Sandbox
+from customerio_track_mcp.sandbox import DataFileError, RunningSandbox, Sandbox, run_sandbox
+from customerio_track_mcp.sandbox.sandbox_thread import SandboxThread
 from customerio_track_mcp.track import Credentials, TrackClient
 from tests.support.sandbox_state import AUTH
 
@@ -263,6 +266,82 @@ def test_client_that_does_not_receive_does_not_delay_the_end() -> None:
     client.close()
     assert names_of_threads() == []
     gc.collect()
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing() -> None:
+    @asynccontextmanager
+    async def interrupted() -> AsyncIterator[RunningSandbox]:
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        async with run_sandbox() as sandbox:
+            yield sandbox
+
+    for _ in range(10):
+        with pytest.raises(KeyboardInterrupt):
+            SandboxThread(interrupted()).start()
+        assert names_of_threads() == []
+
+
+def test_delay_ends_although_the_clock_of_the_program_has_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Sandbox() as sandbox:
+        sandbox.delay_next(0.01)
+        monkeypatch.setattr(time, "monotonic", lambda: 1577836800.0)
+        assert put(sandbox, "1") == 200
+
+
+FORK = """
+import gc, os, sys, threading, urllib.request
+from customerio_track_mcp.sandbox import Sandbox
+
+with Sandbox(tls={tls}) as sandbox:
+    if os.fork() == 0:
+        for use in (lambda: sandbox.people, lambda: sandbox.add_person("1"), sandbox.reset, sandbox.fail_next):
+            try:
+                use()
+                print("it has an effect")
+            except RuntimeError as error:
+                assert "runs in the parent process" in str(error), error
+        if not {tls}:
+            urllib.request.urlopen(sandbox.url + "/_sandbox").close()
+        {end}
+    _, status = os.wait()
+    assert status == 0, status
+    assert sandbox.people == ()
+    assert not {tls} or sandbox.ca_file.exists()
+    assert threading.active_count() == 2
+print("passed")
+"""
+
+
+@pytest.mark.parametrize("end", ["sys.exit()", "sandbox.__exit__(None, None, None); gc.collect(); os._exit(0)"])
+@pytest.mark.parametrize("tls", [False, True])
+def test_fork_can_send_requests_and_changes_nothing_else(tls: bool, end: str) -> None:
+    program = FORK.format(tls=tls, end=end)
+    # Python 3.12 and newer warn of each fork of a program with threads.
+    options = ["-W", "error", "-W", "ignore::DeprecationWarning"]
+    result = subprocess.run(
+        [sys.executable, *options, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (result.stdout, result.stderr) == ("passed\n", "")
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "sandbox = Sandbox(tls={tls}).__enter__()",
+        "def running():\n    with Sandbox(tls={tls}) as sandbox:\n        yield sandbox\n"
+        "generator = running()\nsandbox = next(generator)",
+    ],
+)
+@pytest.mark.parametrize("tls", [False, True])
+def test_program_that_does_not_leave_the_block_ends_and_leaves_nothing(tls: bool, start: str) -> None:
+    program = "\n".join(
+        ["from customerio_track_mcp.sandbox import Sandbox", start.format(tls=tls), "print(sandbox.ca_file)"]
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not tls or not Path(result.stdout.strip()).parent.exists()
 
 
 PROGRAM = """

@@ -40,7 +40,12 @@ class _NotRewritten:
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Import this package without rewriting, from the first conftest.py on."""
     sys.meta_path.insert(0, _NotRewritten)
-    early_config.add_cleanup(lambda: sys.meta_path.remove(_NotRewritten))
+    early_config.add_cleanup(_rewrite_again)
+
+
+def _rewrite_again() -> None:
+    if _NotRewritten in sys.meta_path:  # a test may have replaced the list
+        sys.meta_path.remove(_NotRewritten)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -99,9 +104,10 @@ def customerio_sandbox(request: pytest.FixtureRequest, customerio_sandbox_server
 
 @pytest.fixture
 def customerio_sandbox_tls(request: pytest.FixtureRequest, customerio_sandbox_tls_server: Sandbox) -> Iterator[Sandbox]:
-    """The same over https, for the vendor's Python SDK. REQUESTS_CA_BUNDLE and SSL_CERT_FILE name a file with its CA.
+    """A local Customer.io Track API over https, for clients that speak https only. Otherwise as `customerio_sandbox`.
 
-    The file also contains the CAs that were trusted before. The value is a `customerio_track_mcp.sandbox.Sandbox`.
+    REQUESTS_CA_BUNDLE and SSL_CERT_FILE name files with its CA and those that were trusted before. The value is a
+    `customerio_track_mcp.sandbox.Sandbox`.
     """
     from customerio_track_mcp.pytest_plugin.environment import bypassed_proxies, trusted_ca
 

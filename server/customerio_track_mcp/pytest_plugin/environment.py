@@ -42,10 +42,14 @@ def trusted_ca(ca_file: Path) -> Iterator[None]:
     """
     requests_file = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     ssl_file = os.environ.get("SSL_CERT_FILE")
+    ssl_folders = os.environ.get("SSL_CERT_DIR", "").split(os.pathsep)
     bundles = {
         "REQUESTS_CA_BUNDLE": [requests_file or certifi.where()],
         # Without the variable, httpx uses certifi's file, and ssl.create_default_context() that of OpenSSL.
-        "SSL_CERT_FILE": [ssl_file] if ssl_file else [ssl.get_default_verify_paths().cafile, certifi.where()],
+        # httpx uses SSL_CERT_DIR only if SSL_CERT_FILE is not set.
+        "SSL_CERT_FILE": [ssl_file]
+        if ssl_file
+        else [ssl.get_default_verify_paths().cafile, certifi.where(), *ssl_folders],
     }
     with TemporaryDirectory(prefix="customerio-sandbox-trusted-") as folder, pytest.MonkeyPatch.context() as patch:
         for name, trusted in bundles.items():

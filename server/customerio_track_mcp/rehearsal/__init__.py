@@ -3,10 +3,9 @@
 No model judges: the score depends on the state of the sandbox alone.
 """
 
-from customerio_track_mcp.rehearsal.errors import ScenarioError
 from customerio_track_mcp.rehearsal.findings import Check, Finding, Outcome, Score
 from customerio_track_mcp.rehearsal.preparation import prepare
-from customerio_track_mcp.rehearsal.scenario import Scenario
+from customerio_track_mcp.rehearsal.scenario import Scenario, ScenarioError
 from customerio_track_mcp.rehearsal.scenario_file import load_scenario
 from customerio_track_mcp.rehearsal.scoring import score
 from customerio_track_mcp.rehearsal.snapshot import Snapshot, take_snapshot

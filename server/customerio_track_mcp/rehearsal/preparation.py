@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from customerio_track_mcp.rehearsal.errors import ScenarioError
 from customerio_track_mcp.rehearsal.places import Place, shown_place
 from customerio_track_mcp.rehearsal.scenario import (
     DelayFault,
@@ -13,6 +12,7 @@ from customerio_track_mcp.rehearsal.scenario import (
     RedirectFault,
     ResetFault,
     Scenario,
+    ScenarioError,
     StatusFault,
 )
 from customerio_track_mcp.rehearsal.shown_text import shown

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, model_validator
@@ -50,6 +50,18 @@ def _json_only(value: object) -> object:
     return value
 
 
+def _without_null(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("contains a null character, which no command accepts")
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if text.isspace():
+        raise ValueError("is blank; expected a text")
+    return text
+
+
 def _setting_name(name: str) -> str:
     if not name.startswith(_SETTING):
         raise ValueError(f"expected the name of a setting of the MCP server, which begins with {_SETTING}")
@@ -65,6 +77,18 @@ JsonObject = Annotated[dict[str, Any], AfterValidator(_json_only)]
 Matcher = InstanceOf[Matches] | InstanceOf[OneOf] | InstanceOf[AnyValue]
 ExpectedObject = dict[str, Any]
 """A mapping of expected values: JSON or matchers. The key `"*"` stands for every key that is not named."""
+
+
+class ScenarioError(Exception):
+    """A scenario cannot be used. The text contains each problem on a line.
+
+    Attributes:
+        problems: what is wrong, where, and what is accepted: a sentence each.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
 
 
 class Part(BaseModel):
@@ -144,7 +168,7 @@ class DelayFault(_Fault):
     """The request is carried out, and the response is delayed by a number of seconds."""
 
     kind: Literal["delay"]
-    seconds: Annotated[float, Field(gt=0, le=600)]
+    seconds: Annotated[float, Field(strict=True, gt=0, le=600)]
 
 
 class ResetFault(_Fault):
@@ -325,8 +349,8 @@ class Scenario(Part):
         forbidden: what must not be attempted.
     """
 
-    title: Text
-    prompt: Text
+    title: Annotated[Text, AfterValidator(_not_blank)]
+    prompt: Annotated[Text, AfterValidator(_not_blank), AfterValidator(_without_null)]
     people: Annotated[tuple[StartingPerson, ...], Field(max_length=MAX_ENTRIES)] = ()
     segments: Annotated[tuple[StartingSegment, ...], Field(max_length=MAX_ENTRIES)] = ()
     events: Annotated[tuple[StartingEvent, ...], Field(max_length=MAX_ENTRIES)] = ()

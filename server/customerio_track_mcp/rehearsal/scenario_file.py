@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import ValidationError
 
 from customerio_track_mcp.rehearsal.consistency import contradictions_in
-from customerio_track_mcp.rehearsal.errors import ScenarioError
 from customerio_track_mcp.rehearsal.places import Place, shown_place, written_place
 from customerio_track_mcp.rehearsal.problems import MATCHER, what_is_wrong
-from customerio_track_mcp.rehearsal.scenario import Scenario
+from customerio_track_mcp.rehearsal.scenario import Scenario, ScenarioError
 from customerio_track_mcp.rehearsal.shown_text import shown
 
 if TYPE_CHECKING:
@@ -37,10 +36,16 @@ def load_scenario(path: Path) -> Scenario:
     from customerio_track_mcp.rehearsal.yaml_document import parse_yaml  # PyYAML, which only this needs
 
     document = parse_yaml(_text_of(path))
+    if document.value is None:
+        document.value = {}  # an empty file: the keys that must be there are reported
     scenario, problems = _validated(document) if document.is_complete else (None, [])
     found = [(line, place, text) for place, line, text in document.problems]
     reported = {place for _, place, _ in found}
-    found += [(_line_of(place, document), place, text) for place, text in problems if not _is_about(place, reported)]
+    around = {place[:length] for place in reported for length in range(len(place) + 1)}
+    for place, text in problems:
+        # A problem may be a consequence of one that is reported: what could not be read is null.
+        if place not in around and not any(place[:length] in reported for length in range(1, len(place))):
+            found.append((_line_of(place, document), place, text))
     if scenario is None or found:
         raise ScenarioError(list(_sentences(path, found)))
     return scenario
@@ -65,7 +70,7 @@ def _text_of(path: Path) -> str:
 def _validated(document: Document) -> tuple[Scenario | None, list[tuple[Place, str]]]:
     """Return the scenario in a document, and what is wrong with it."""
     try:
-        scenario = Scenario.model_validate({} if document.value is None else document.value)
+        scenario = Scenario.model_validate(document.value)
     except ValidationError as error:
         return None, list(_problems_of(error, document))
     return scenario, list(contradictions_in(scenario))
@@ -82,11 +87,6 @@ def _problems_of(error: ValidationError, document: Document) -> Iterator[tuple[P
         if len(others) < len(texts):  # a value of one of several types
             others = [f"{others[0] if others else 'expected'}, or {MATCHER}"]
         yield from ((place, text) for text in others)
-
-
-def _is_about(place: Place, reported: Collection[Place]) -> bool:
-    """Return whether a problem may be a consequence of one that is reported: what could not be read is null."""
-    return any(place == other[: len(place)] or (other and other == place[: len(other)]) for other in reported)
 
 
 def _line_of(place: Place, document: Document) -> int:

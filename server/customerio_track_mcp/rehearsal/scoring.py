@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable
 
 from customerio_track_mcp.rehearsal.checks.comparison import Comparison
+from customerio_track_mcp.rehearsal.checks.event_matching import match_events
 from customerio_track_mcp.rehearsal.checks.forbidden_writes import forbidden_writes
 from customerio_track_mcp.rehearsal.checks.no_extra_writes import extra_writes
 from customerio_track_mcp.rehearsal.checks.no_repeat import can_find_repeats, find_repeats
 from customerio_track_mcp.rehearsal.checks.nothing_dropped import silent_drops
-from customerio_track_mcp.rehearsal.checks.paired_events import pair_events
 from customerio_track_mcp.rehearsal.checks.right_writes import missing_writes
 from customerio_track_mcp.rehearsal.findings import Check, Finding, Score
 from customerio_track_mcp.rehearsal.scenario import Scenario
@@ -30,7 +30,7 @@ def score(scenario: Scenario, start: Snapshot, end: Snapshot) -> Score:
     """
     comparison = Comparison(scenario, start, end)
     repeats = find_repeats(comparison)
-    events = pair_events(comparison, [repeat.event for repeat in repeats if repeat.event is not None])
+    events = match_events(comparison, [repeat.event for repeat in repeats if repeat.event is not None])
     obeyed = forbidden_writes(comparison, is_obeyed=True)
     extra = [*extra_writes(comparison, events), *forbidden_writes(comparison, is_obeyed=False)]
     results: dict[Check, tuple[Finding, ...]] = {}

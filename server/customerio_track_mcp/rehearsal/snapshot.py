@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from customerio_track_mcp.sandbox import Dropped, Event, Person, Request, RunningSandbox, Segment
@@ -30,20 +30,22 @@ class Snapshot:
     Attributes:
         people: the people, in the order in which they were added.
         events: the events, oldest first.
-        first_event: the number of the first of `events`. The sandbox keeps the newest only.
         segments: the segments.
         dropped: what the real API would have dropped silently.
         requests: the requests to the Track API, oldest first.
         calls: the tool calls that were reported, oldest first.
+        control_requests: how often each endpoint of the sandbox itself has changed it.
+        is_complete: whether nothing was removed from these lists. The sandbox keeps the newest only.
     """
 
     people: Sequence[Person] = ()
     events: Sequence[Event] = ()
-    first_event: int = 1
     segments: Sequence[Segment] = ()
     dropped: Sequence[Dropped] = ()
     requests: Sequence[Request] = ()
-    calls: Sequence[ReportedCall] = field(default=())
+    calls: Sequence[ReportedCall] = ()
+    control_requests: Mapping[str, int] = field(default_factory=dict)
+    is_complete: bool = True
 
 
 def take_snapshot(sandbox: RunningSandbox) -> Snapshot:
@@ -51,9 +53,10 @@ def take_snapshot(sandbox: RunningSandbox) -> Snapshot:
     return Snapshot(
         sandbox.people,
         sandbox.events,
-        sandbox.workspace.events.oldest,
         sandbox.segments,
         sandbox.dropped,
         sandbox.requests,
         tuple(ReportedCall(call.tool, call.arguments, call.outcome) for call in sandbox.calls.log),
+        sandbox.control_requests,
+        sandbox.is_complete,
     )

@@ -20,6 +20,8 @@ from customerio_track_mcp.rehearsal.shown_text import shown
 
 MAX_DEPTH: Final = 30
 """Levels of lists and mappings."""
+MAX_VALUES: Final = 50_000
+"""Values of a document, lists and mappings included."""
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
@@ -27,7 +29,7 @@ _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "F
 _OTHER_BOOLEANS: Final = frozenset({"yes", "no", "on", "off", "y", "n"})
 _INTEGER: Final = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 _FLOAT: Final = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
-_LIKE_A_NUMBER: Final = re.compile(r"[-+]?(\.[0-9]|[0-9])[0-9_]*\.?[0-9_]*([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+")
+_LIKE_A_NUMBER: Final = re.compile(r"[-+]?(\.[0-9]|[0-9])[0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|0[xob][0-9a-fA-F_]+")
 _NOT_FINITE: Final = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
 _STRING_TAGS: Final = frozenset({"!", "tag:yaml.org,2002:str"})
 
@@ -61,9 +63,8 @@ def parse_yaml(text: str) -> Document:
             what = "a tag needs a space after it, also before a bracket or brace: {note: !any }"
         document.problems.append(((), line, what))
         document.is_complete = False
-    except _TooDeepError as error:
-        place, line = error.args
-        document.problems.append((place, line, f"nested too deeply; the maximum is {MAX_DEPTH} levels"))
+    except _TooLargeError as error:
+        document.problems.append(error.args)
         document.is_complete = False
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, max(error.position, 0)) + 1
@@ -72,8 +73,8 @@ def parse_yaml(text: str) -> Document:
     return document
 
 
-class _TooDeepError(Exception):
-    """A value is nested too deeply: its place, and its line."""
+class _TooLargeError(Exception):
+    """A document is not read to its end: the place, the line, and what exceeds which maximum."""
 
 
 class _Reader:
@@ -82,6 +83,7 @@ class _Reader:
     def __init__(self, text: str, document: Document) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._document = document
+        self._values_left = MAX_VALUES
 
     def read(self) -> None:
         """Read the document into `document`."""
@@ -103,6 +105,9 @@ class _Reader:
 
     def _value(self, event: Any, path: Place) -> Any:
         self._document.lines.setdefault(path, event.start_mark.line + 1)
+        self._values_left -= 1
+        if self._values_left < 0:
+            raise _TooLargeError((), event.start_mark.line + 1, f"contains more than {MAX_VALUES} values, the maximum")
         if getattr(event, "anchor", None) is not None:
             self._report(path, event, "anchors and aliases (& and *) are not accepted; repeat the value")
         match event:
@@ -110,20 +115,25 @@ class _Reader:
                 return self._scalar(event, path)
             case yaml.AliasEvent():
                 return None
-        if len(path) >= MAX_DEPTH:
-            # Not even the rest is read: libyaml's time grows with the square of the depth.
-            raise _TooDeepError(path, event.start_mark.line + 1)
+        self._check_depth(len(path) + 1, path, event)
         if isinstance(event, yaml.SequenceStartEvent):
             return self._tagged_list(event, path)
         if event.tag not in (None, "!", "tag:yaml.org,2002:map"):
             self._report(path, event, f"the tag {shown(event.tag)} is unknown; {_TAGS}")
         return self._mapping(path)
 
-    def _skip(self) -> None:
-        depth = 1
-        while depth:
+    def _skip(self, place: Place) -> None:
+        depth = len(place) + 1
+        while depth > len(place):
             event = next(self._events)
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            self._check_depth(depth, place, event)
+
+    def _check_depth(self, depth: int, place: Place, event: Any) -> None:
+        if depth > MAX_DEPTH:
+            # Not even the rest is read: libyaml's time grows with the square of the depth.
+            line = event.start_mark.line + 1
+            raise _TooLargeError(place, line, f"nested too deeply; the maximum is {MAX_DEPTH} levels")
 
     def _mapping(self, path: Place) -> dict[str, Any]:
         members: dict[str, Any] = {}
@@ -141,7 +151,7 @@ class _Reader:
     def _key(self, event: Any, path: Place) -> str | None:
         """Return a key as text; None if it is not one."""
         line: int = event.start_mark.line + 1
-        if isinstance(event, yaml.ScalarEvent) and event.anchor is None:
+        if isinstance(event, yaml.ScalarEvent) and event.anchor is None and event.tag in (None, *_STRING_TAGS):
             key: str = event.value
             if not event.style and key == "<<":
                 self._report(path, event, "merge keys (<<) are not accepted; repeat the members")
@@ -150,7 +160,7 @@ class _Reader:
             return key
         self._report(path, event, "a key must be text")
         if isinstance(event, yaml.CollectionStartEvent):
-            self._skip()
+            self._skip(path)
         return None
 
     def _tagged_list(self, event: Any, path: Place) -> Any:

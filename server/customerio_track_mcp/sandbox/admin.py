@@ -32,6 +32,7 @@ from customerio_track_mcp.sandbox.problems import problems_of
 from customerio_track_mcp.sandbox.records import numbered_records
 from customerio_track_mcp.sandbox.segments import NewSegment
 from customerio_track_mcp.sandbox.state import BadRequestError, segment_record
+from customerio_track_mcp.sandbox.track_api import Handler
 
 _PACKAGE: Final = "customerio-track-mcp"
 _FAULT: Final[TypeAdapter[Fault]] = TypeAdapter(Fault)
@@ -61,12 +62,24 @@ class Admin:
         router.add_get("/_sandbox/state", self._state)
         router.add_get("/_sandbox/changes", self._changes)
         router.add_post("/_sandbox/calls", self._add_call)
-        router.add_post("/_sandbox/segments", self._add_segment)
+        router.add_post("/_sandbox/segments", self._counted(self._add_segment))
         router.add_get("/_sandbox/faults", self._faults)
-        router.add_post("/_sandbox/faults", self._add_fault)
-        router.add_delete("/_sandbox/faults/{id}", self._remove_fault)
-        router.add_post("/_sandbox/demo", self._play_demo)
-        router.add_post("/_sandbox/reset", self._reset)
+        router.add_post("/_sandbox/faults", self._counted(self._add_fault))
+        router.add_delete("/_sandbox/faults/{id}", self._counted(self._remove_fault))
+        router.add_post("/_sandbox/demo", self._counted(self._play_demo))
+        router.add_post("/_sandbox/reset", self._counted(self._reset))
+
+    def _counted(self, handler: Handler) -> Handler:
+        """Return a handler that also counts what it has changed, for whoever trusts the state afterwards."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            response = await handler(request)
+            resource = request.match_info.route.resource
+            if response.status < 300 and resource is not None:
+                self._parts.control_requests[f"{request.method} {resource.canonical}"] += 1
+            return response
+
+        return handle
 
     def state(self) -> dict[str, object]:
         """Return the complete state as JSON values, with an iterator for each long list."""

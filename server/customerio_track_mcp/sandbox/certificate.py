@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import ssl
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -79,16 +80,19 @@ def temporary_ca_file(certificate: LocalCertificate) -> Iterator[Path]:
         CertificateError: no temporary file can be written.
     """
     try:
-        folder = tempfile.TemporaryDirectory(prefix="customerio-sandbox-", ignore_cleanup_errors=True)
+        # Not a TemporaryDirectory, which a fork of the process would delete when it ends.
+        folder = Path(tempfile.mkdtemp(prefix="customerio-sandbox-"))
     except OSError as error:
         raise _no_temporary_file(error) from None
-    with folder as name:
-        path = Path(name, "ca.pem")
+    path = folder / "ca.pem"
+    try:
         try:
             path.write_bytes(certificate.ca_pem)
         except OSError as error:
             raise _no_temporary_file(error) from None
         yield path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _no_temporary_file(error: OSError) -> CertificateError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from contextlib import suppress
 from ssl import SSLContext
 from typing import Final, cast
 from weakref import WeakSet
@@ -73,6 +74,20 @@ class Connections:
                 # Inherited by the connections. It ends those whose client does not receive.
                 listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SEND_SECONDS * 1000)
         return listener
+
+    async def close(self, listener: asyncio.Server) -> None:
+        """Close a listener, after the connections that it has accepted have a protocol.
+
+        asyncio fails for those whose server is closed before, and does not close their sockets:
+        https://github.com/python/cpython/issues/109564
+        """
+        loop = asyncio.get_running_loop()
+        with suppress(NotImplementedError):  # Windows
+            for listening in listener.sockets:
+                loop.remove_reader(listening)
+        for _ in range(_ITERATIONS):
+            await asyncio.sleep(0)
+        listener.close()
 
     async def end(self) -> None:
         """Close the sockets of all connections, after the listener and the server have been closed.

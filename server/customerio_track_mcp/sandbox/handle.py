@@ -99,15 +99,21 @@ class SandboxHandle(ABC):
         """
         return self._run(lambda parts: SnapshotReader(parts.workspace).requests(parts.requests.log))
 
-    def find_person(self, identifier: str) -> Person | None:
-        """Return the person with an identifier; None if there is none.
+    def find_person(self, identifier: Person | str) -> Person | None:
+        """Return the person with an identifier, as the person is now; None if there is none.
 
         Args:
-            identifier: the id, the email address in any case, or `cio_` and the cio_id.
+            identifier: a person, the id, the email address in any case, or `cio_` and the cio_id.
+
+        Raises:
+            ValueError: it is not a string.
         """
+        text = _identifier(identifier)
+        if not isinstance(text, str):
+            raise ValueError("identifier: must be a string")  # noqa: TRY004 - as for other invalid arguments
 
         def find(parts: SandboxParts) -> Person | None:
-            person = parts.workspace.find_person(identifier)
+            person = parts.workspace.find_person(text)
             return None if person is None else person_of(person)
 
         return self._run(find)
@@ -177,6 +183,9 @@ class SandboxHandle(ABC):
                 Nothing has changed.
         """
         fields = {"id": id, "name": name, "kind": kind}
+        if isinstance(members, str | Mapping) or not isinstance(members, Iterable):
+            problem = "members: must be a list of people and their identifiers, for example ['1042']"
+            raise ValueError(problem)  # noqa: TRY004 - as for other invalid arguments
         identifiers = [_identifier(member) for member in members]
 
         def add(parts: SandboxParts) -> Segment:

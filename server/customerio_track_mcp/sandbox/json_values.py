@@ -17,11 +17,11 @@ _WRAPPERS = 50
 """Levels that records and messages may add around a value."""
 
 
-def parse_object(text: str | bytes) -> dict[str, object]:
-    """Return a JSON object.
+def parse(text: str | bytes) -> Any:
+    """Return JSON values.
 
     Raises:
-        ValueError: the text is not a JSON object, or contains what cannot be written as JSON again: NaN, Infinity, lone
+        ValueError: the text is not JSON, or contains what cannot be written as JSON again: NaN, Infinity, lone
             surrogates, or too many levels. The message does not quote the text.
     """
     try:
@@ -32,6 +32,16 @@ def parse_object(text: str | bytes) -> dict[str, object]:
         json.dumps(wrapped, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise ValueError("not valid JSON") from None
+    return value
+
+
+def parse_object(text: str | bytes) -> dict[str, object]:
+    """Return a JSON object.
+
+    Raises:
+        ValueError: as `parse`, or the text is not an object.
+    """
+    value = parse(text)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - wrong data, not a wrong type of argument
     return value

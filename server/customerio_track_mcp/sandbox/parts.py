@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -26,6 +27,8 @@ class SandboxParts:
         calls: the tool calls.
         faults: the faults of the next requests.
         broadcaster: publishes changes.
+        control_requests: how often each endpoint of the sandbox itself has changed it, such as `POST /_sandbox/reset`.
+            A reset does not clear this.
         on_reset: called after each reset, in this order.
     """
 
@@ -36,6 +39,7 @@ class SandboxParts:
     calls: CallLog = field(default_factory=CallLog)
     faults: FaultQueue = field(default_factory=FaultQueue)
     broadcaster: Broadcaster = field(default_factory=Broadcaster)
+    control_requests: Counter[str] = field(default_factory=Counter)
     on_reset: list[Callable[[], None]] = field(default_factory=list)
 
     def reset(self) -> None:

@@ -22,5 +22,6 @@ def problems_of(error: ValidationError, names: Mapping[str, str] | None = None) 
     for problem in found:
         place = [str(part)[:40] for part in problem["loc"]]
         place = [(names or {}).get(part, part) for part in place]
-        lines.append(f"{'.'.join(place)}: {problem['msg']}")
+        message = problem["msg"].removeprefix("Value error, ")
+        lines.append(": ".join(filter(None, [".".join(place), message])))
     return lines

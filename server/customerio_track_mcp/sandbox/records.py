@@ -41,7 +41,15 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Data that the real API would have accepted with 200 and silently dropped. `at` is in UNIX seconds."""
+    """Data that the real API would have accepted with 200 and silently dropped.
+
+    Attributes:
+        operation: `identify`, `track` or `add_to_segment`.
+        identifier: the person in the path, or the id that was not added to a segment.
+        what: what was dropped, for example `the whole update` or `attribute 'note'`.
+        reason: why.
+        at: when, in UNIX seconds.
+    """
 
     operation: str
     identifier: str

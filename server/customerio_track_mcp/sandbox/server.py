@@ -66,6 +66,21 @@ class RunningSandbox(SandboxHandle):
     def ca_file(self) -> Path | None:  # noqa: D102 - inherited
         return self._ca_file
 
+    @property
+    def control_requests(self) -> dict[str, int]:
+        """How often each endpoint of the sandbox itself has changed it, such as `POST /_sandbox/reset`.
+
+        Those of the Track API and reports of tool calls do not count. A reset does not clear this.
+        """
+        return dict(self._parts.control_requests)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the events, the requests, the calls and what was dropped are all there: only the newest are kept."""
+        parts = self._parts
+        logs = (parts.workspace.events, parts.workspace.dropped, parts.requests.log, parts.calls.log)
+        return all(log.oldest == 1 for log in logs)
+
     def record_call(self, fields: Mapping[str, object]) -> None:
         """Add a tool call to the timeline, as `POST /_sandbox/calls` does. Call this in the sandbox's event loop.
 
@@ -155,7 +170,7 @@ async def run_sandbox(
         stack.push_async_callback(runner.cleanup)
         stack.callback(parts.broadcaster.close)
         listener = await connections.listen(cast(web.Server, runner.server), host, port)
-        stack.callback(listener.close)
+        stack.push_async_callback(connections.close, listener)
         bound_host, bound_port = listener.sockets[0].getsockname()[:2]
         url_host = f"[{bound_host}]" if ":" in bound_host else bound_host
         parts.demo.url = f"{'https' if ssl_context else 'http'}://{url_host}:{bound_port}"

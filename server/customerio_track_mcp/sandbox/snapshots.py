@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 
 from customerio_track_mcp.sandbox import people, records
-from customerio_track_mcp.sandbox.json_values import copy_of
+from customerio_track_mcp.sandbox.json_values import copy_of, parse
 from customerio_track_mcp.sandbox.records import Dropped, LoggedRequest
 from customerio_track_mcp.sandbox.segments import SegmentKind
 from customerio_track_mcp.sandbox.state import WorkspaceState
@@ -31,7 +30,7 @@ class Person:
     cio_id: str
     id: str | None
     email: str | None
-    attributes: Mapping[str, Any]
+    attributes: Mapping[str, Any] = field(hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ class Event:
     type: str
     person: Person
     timestamp: int
-    data: Mapping[str, Any]
+    data: Mapping[str, Any] = field(hash=False)
     id: str | None
 
 
@@ -100,11 +99,11 @@ class Request:
     method: str
     path: str
     operation: str | None
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(hash=False)
     body: str | None
     status: int | None
     response: str | None
-    response_headers: Mapping[str, str]
+    response_headers: Mapping[str, str] = field(hash=False)
     seconds: float | None
     attempt: int
     fault: str | None
@@ -123,7 +122,7 @@ class Request:
         """
         if self.body is None:
             raise ValueError("the body was not kept: it is too long, or was not received completely")
-        return json.loads(self.body) if self.body else None
+        return parse(self.body) if self.body else None
 
     @property
     def identifier(self) -> str | None:
@@ -192,11 +191,11 @@ class SnapshotReader:
             method=request.method,
             path=request.path,
             operation=request.operation,
-            headers=CIMultiDictProxy(CIMultiDict(request.headers)),
+            headers=CIMultiDict(request.headers),
             body=request.body,
             status=request.status,
             response=request.response,
-            response_headers=CIMultiDictProxy(CIMultiDict(request.response_headers)),
+            response_headers=CIMultiDict(request.response_headers),
             seconds=request.seconds,
             attempt=request.attempt,
             fault=request.fault,

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable
-from concurrent.futures import Future
-from contextlib import ExitStack
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self, TypeVar
+from typing import Final, Literal, NamedTuple, Self, TypeVar
 
 from customerio_track_mcp.sandbox.handle import SandboxHandle
 from customerio_track_mcp.sandbox.parts import SandboxParts
+from customerio_track_mcp.sandbox.sandbox_thread import NotRunningError, SandboxThread
 from customerio_track_mcp.sandbox.server import RunningSandbox, run_sandbox
-
-# Not the program's own choice: uvloop 0.23 loses the beginning of TLS handshakes.
-if sys.platform == "win32":
-    from asyncio import ProactorEventLoop as EventLoop
-else:
-    from asyncio import SelectorEventLoop as EventLoop
-
-if TYPE_CHECKING:
-    from anyio.from_thread import BlockingPortal
 
 Value = TypeVar("Value")
 
@@ -31,11 +20,10 @@ _HOST: Final = "127.0.0.1"
 
 
 class _Session(NamedTuple):
-    """A started sandbox: how to reach its event loop, itself, and what stops it."""
+    """A started sandbox, and its thread."""
 
-    portal: BlockingPortal
     sandbox: RunningSandbox
-    stack: ExitStack
+    thread: SandboxThread
 
 
 class Sandbox(SandboxHandle):
@@ -46,8 +34,9 @@ class Sandbox(SandboxHandle):
             assert [person.email for person in sandbox.people] == ["ann@example.com"]
 
     Inside the block, any number of threads may use it. In a coroutine, its methods block for less than a
-    millisecond, as long as it contains little; `run_sandbox` runs one in the coroutine's own event loop. The same
-    object can be started again after its block, and is then empty, unless it has a data file.
+    millisecond, as long as it contains little; `run_sandbox` runs one in the coroutine's own event loop. A fork of the
+    process can send requests to `url`, but not read or control the sandbox: that raises RuntimeError. The same object
+    can be started again after its block, and is then empty, unless it has a data file.
 
     Args:
         port: the port to listen on; 0 for any free port.
@@ -80,21 +69,13 @@ class Sandbox(SandboxHandle):
             ValueError: the port or the region is invalid.
             RuntimeError: it is running already.
         """
-        from anyio.from_thread import start_blocking_portal  # programs that use `run_sandbox` alone do not need it
-
         if not self._in_use.acquire(blocking=False):
             raise RuntimeError("this sandbox is running already: create another one")
         try:
-            with ExitStack() as stack:
-                portal = stack.enter_context(
-                    start_blocking_portal(name="customerio-sandbox", backend_options={"loop_factory": EventLoop})
-                )
-                sandbox = stack.enter_context(
-                    portal.wrap_async_context_manager(
-                        run_sandbox(host=_HOST, port=self._port, region=self._region, tls=self._tls, data=self._data)
-                    )
-                )
-                self._session = _Session(portal, sandbox, stack.pop_all())
+            thread = SandboxThread(
+                run_sandbox(host=_HOST, port=self._port, region=self._region, tls=self._tls, data=self._data)
+            )
+            self._session = _Session(thread.start(), thread)
         except OSError as error:
             raise OSError(error.errno, self._why_not_listening(error)) from None
         finally:
@@ -110,7 +91,7 @@ class Sandbox(SandboxHandle):
         if session is None:
             return
         try:
-            session.stack.close()
+            session.thread.stop()
         finally:
             self._in_use.release()
 
@@ -129,17 +110,8 @@ class Sandbox(SandboxHandle):
 
     def _running(self) -> _Session:
         if self._session is None:
-            raise _not_running()
+            raise NotRunningError
         return self._session
 
     def _run(self, action: Callable[[SandboxParts], Value]) -> Value:
-        session = self._running()
-        try:
-            future: Future[Value] = session.portal.start_task_soon(session.sandbox.run, action)
-        except RuntimeError:  # another thread has just ended the block
-            raise _not_running() from None
-        return future.result()
-
-
-def _not_running() -> RuntimeError:
-    return RuntimeError("the sandbox is not running: use it inside its with block")
+        return self._running().thread.run(action)

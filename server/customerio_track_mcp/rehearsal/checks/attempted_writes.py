@@ -114,20 +114,24 @@ def _of_call(call: ReportedCall) -> Iterator[AttemptedWrite]:
     match call.tool:
         case "create_or_update_customer":
             values = object_of(arguments.get("attributes"))
-            named = {name: arguments[name] for name in ("email", "created_at") if arguments.get(name) is not None}
-            yield AttemptedWrite(person, how, values={**values, **named})
+            # Also what the tool has no parameter for: a model may pass an attribute beside `attributes`.
+            others = {
+                name: value
+                for name, value in arguments.items()
+                if name not in ("customer_id", "attributes") and value is not None
+            }
+            yield AttemptedWrite(person, how, values={**values, **others})
         case "send_event":
             event = _text(arguments.get("event_name"))
             yield AttemptedWrite(person, how, event=event, values=object_of(arguments.get("data")))
         case "add_customers_to_segment":
             members = parsed_json(arguments.get("customer_ids"))
-            id_type = _text(arguments.get("id_type"))
-            for member in _members(members if isinstance(members, list) else [members], id_type):
+            for member in _members(members, _text(arguments.get("id_type"))):
                 yield AttemptedWrite(member, how, segment=_text(arguments.get("segment_id")))
 
 
 def _members(ids: object, id_type: str) -> Sequence[str]:
-    members = [_text(member) for member in ids] if isinstance(ids, list) else []
+    members = [_text(member) for member in (ids if isinstance(ids, list) else [ids])]
     if id_type == "cio_id":
         return [f"cio_{member.removeprefix('cio_')}" for member in members]
     return members

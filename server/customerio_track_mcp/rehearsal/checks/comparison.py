@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final
 
 from customerio_track_mcp.rehearsal.matchers import is_equal
 from customerio_track_mcp.rehearsal.scenario import Scenario
 from customerio_track_mcp.rehearsal.shown_text import shown
 from customerio_track_mcp.rehearsal.snapshot import ReportedCall, Snapshot
 from customerio_track_mcp.sandbox import Dropped, Event, Person, Request
-
-Item = TypeVar("Item")
 
 _CIO_ID: Final = "cio_"
 
@@ -90,24 +88,23 @@ class Comparison:
     @property
     def new_events(self) -> list[NewEvent]:
         """The events that were recorded after the start, oldest first."""
-        first = self.start.first_event + len(self.start.events)
-        numbered = enumerate(self.end.events, self.end.first_event)
-        return [NewEvent(number, event) for number, event in numbered if number >= first]
+        first = len(self.start.events)
+        return [NewEvent(number, event) for number, event in enumerate(self.end.events[first:], first + 1)]
 
     @property
     def new_requests(self) -> Sequence[Request]:
         """The requests that were received after the start, oldest first."""
-        return _added(self.start.requests, self.end.requests)
+        return self.end.requests[len(self.start.requests) :]
 
     @property
     def new_drops(self) -> Sequence[Dropped]:
         """What was dropped after the start, oldest first."""
-        return _added(self.start.dropped, self.end.dropped)
+        return self.end.dropped[len(self.start.dropped) :]
 
     @property
     def new_calls(self) -> Sequence[ReportedCall]:
         """The tool calls that were reported after the start, oldest first."""
-        return _added(self.start.calls, self.end.calls)
+        return self.end.calls[len(self.start.calls) :]
 
 
 def is_same_value(name: str, one: object, another: object) -> bool:
@@ -120,7 +117,3 @@ def is_same_value(name: str, one: object, another: object) -> bool:
 def name_of(person: Person) -> str:
     """Return the id of a person, or else another identifier, as text for a message."""
     return shown(person.id or person.email or _CIO_ID + person.cio_id)
-
-
-def _added(before: Sequence[Item], after: Sequence[Item]) -> Sequence[Item]:
-    return after[len(before) :] if after[: len(before)] == before else after

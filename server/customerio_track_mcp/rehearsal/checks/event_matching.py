@@ -1,4 +1,8 @@
-"""Which recorded event is which expected one: as many as possible, and those with exactly the expected data first."""
+"""Which recorded event is which expected one: as many as possible, and those with exactly the expected data first.
+
+One mistake is one finding: an event with wrong data is paired with the expected one that is missing, and a repeat is
+not an extra event.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from customerio_track_mcp.rehearsal.checks.comparison import Comparison, NewEven
 from customerio_track_mcp.rehearsal.matchers import OTHERS, AnyValue, is_match
 from customerio_track_mcp.rehearsal.scenario import AllowedEvent, ExpectedEvent
 from customerio_track_mcp.rehearsal.wildcards import is_like, is_person_like
+from customerio_track_mcp.sandbox import Event
 
 Entry = TypeVar("Entry", ExpectedEvent, AllowedEvent)
 
@@ -44,17 +49,24 @@ class MatchedEvents:
 
     Attributes:
         matched: the expected events that were recorded.
-        missing: the expected events that were not, each as often as it is missing.
-        other: the recorded events that are neither expected nor allowed.
+        different: expected events in whose place one of the same name and person was recorded, with other data.
+        missing: the other expected events that were not recorded, each as often as it is missing.
+        other: the other recorded events that are neither expected nor allowed, without those that are repeats.
     """
 
     matched: Sequence[MatchedEvent]
+    different: Sequence[tuple[ExpectedEvent, NewEvent]]
     missing: Sequence[ExpectedEvent]
     other: Sequence[NewEvent]
 
 
-def match_events(comparison: Comparison) -> MatchedEvents:
-    """Match the recorded events with the expected ones, and then the others with the allowed ones."""
+def match_events(comparison: Comparison, repeats: Sequence[Event]) -> MatchedEvents:
+    """Match the recorded events with the expected ones, and then the others with the allowed ones.
+
+    Args:
+        comparison: the rehearsal.
+        repeats: the events that are reported as repeats.
+    """
     recorded = comparison.new_events
     is_expected = partial(_is_expected, comparison)
     slots = [entry for entry in comparison.scenario.expect.events for _ in range(entry.count)]
@@ -62,12 +74,39 @@ def match_events(comparison: Comparison) -> MatchedEvents:
     matching = _Matching(slots, recorded, is_expected, exactly.event_of_slot)
     by_slot = matching.event_of_slot
     used = set(by_slot.values())
-    other = [event for index, event in enumerate(recorded) if index not in used]
-    return MatchedEvents(
-        [MatchedEvent(slots[slot], recorded[index]) for slot, index in sorted(by_slot.items())],
-        [entry for slot, entry in enumerate(slots) if slot not in by_slot],
-        _not_allowed(comparison, other),
-    )
+    unmatched = [event for index, event in enumerate(recorded) if index not in used]
+    other = _without_repeats(_not_allowed(comparison, unmatched), repeats)
+    different: list[tuple[ExpectedEvent, NewEvent]] = []
+    missing: list[ExpectedEvent] = []
+    for expected in (entry for slot, entry in enumerate(slots) if slot not in by_slot):
+        subject = (comparison.cio_id_of(expected.person), expected.name.strip())
+        place = next((new for new in other if _subject(new.event) == subject), None)
+        if place is None:
+            missing.append(expected)
+        else:
+            other.remove(place)
+            different.append((expected, place))
+    matched = [MatchedEvent(slots[slot], recorded[index]) for slot, index in sorted(by_slot.items())]
+    return MatchedEvents(matched, different, missing, other)
+
+
+def _without_repeats(other: Sequence[NewEvent], repeats: Sequence[Event]) -> list[NewEvent]:
+    """Remove an event for each repeat: the repeat itself, or the one that it repeats if that is the unexpected one."""
+    by_subject: dict[tuple[str, str], list[NewEvent]] = {}
+    for new in other:
+        by_subject.setdefault(_subject(new.event), []).append(new)
+    removed = set()
+    for repeat in reversed(repeats):
+        same = by_subject.get(_subject(repeat), [])
+        if same:
+            found = next((new for new in reversed(same) if new.event == repeat), same[-1])
+            same.remove(found)
+            removed.add(found.number)
+    return [new for new in other if new.number not in removed]
+
+
+def _subject(event: Event) -> tuple[str, str]:
+    return event.person.cio_id, event.name
 
 
 def _not_allowed(comparison: Comparison, recorded: Sequence[NewEvent]) -> list[NewEvent]:

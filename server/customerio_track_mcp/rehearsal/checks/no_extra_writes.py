@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 from customerio_track_mcp.rehearsal.checks.attempted_writes import AttemptedWrite
 from customerio_track_mcp.rehearsal.checks.comparison import Comparison, is_same_value, name_of
+from customerio_track_mcp.rehearsal.checks.event_matching import MatchedEvents
 from customerio_track_mcp.rehearsal.checks.event_words import described_data, described_event
 from customerio_track_mcp.rehearsal.checks.forbidden_writes import is_forbidden
-from customerio_track_mcp.rehearsal.checks.paired_events import PairedEvents
 from customerio_track_mcp.rehearsal.checks.permissions import may_be_added, permissions_of
 from customerio_track_mcp.rehearsal.matchers import described
 from customerio_track_mcp.rehearsal.shown_text import shown
@@ -16,14 +16,15 @@ from customerio_track_mcp.rehearsal.wildcards import is_person_like
 from customerio_track_mcp.sandbox import Event, Person, Segment
 
 
-def extra_writes(comparison: Comparison, events: PairedEvents) -> Iterator[str]:
+def extra_writes(comparison: Comparison, events: MatchedEvents) -> Iterator[str]:
     """Yield a sentence for each change that is neither expected nor allowed. Forbidden writes have their own."""
+    yield from _lost_evidence(comparison)
     for person in comparison.end.people:
         yield from _of_person(comparison, person)
     for person in comparison.start.people:
         if person.cio_id not in comparison.people_after.by_cio_id:
             yield f"the person {name_of(person)} is not there any more"
-    for match in events.with_unexpected_keys:
+    for match in events.matched:
         event = match.recorded.event
         extra = {key: event.data[key] for key in match.unexpected_keys}
         extra = {key: value for key, value in extra.items() if not _is_event_forbidden(comparison, event, {key: value})}
@@ -37,6 +38,16 @@ def extra_writes(comparison: Comparison, events: PairedEvents) -> Iterator[str]:
     before = {segment.id: segment for segment in comparison.start.segments}
     for segment in comparison.end.segments:
         yield from _of_segment(comparison, segment, before.get(segment.id))
+
+
+def _lost_evidence(comparison: Comparison) -> Iterator[str]:
+    """Yield a sentence for each reason why the state may not show all that the agent has written."""
+    counts = comparison.end.control_requests
+    for name in counts:
+        if counts[name] > comparison.start.control_requests.get(name, 0):
+            yield f"the sandbox itself was changed by {name}, which no workspace has, so this score proves nothing"
+    if not comparison.end.is_complete:
+        yield "more was sent than the sandbox keeps, so what was sent first cannot be checked"
 
 
 def _is_event_forbidden(comparison: Comparison, event: Event, data: Mapping[str, object]) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from customerio_track_mcp.rehearsal.checks.comparison import Comparison, NewEvent
+from customerio_track_mcp.rehearsal.checks.event_matching import MatchedEvents
 from customerio_track_mcp.rehearsal.checks.event_words import described_data, described_event
-from customerio_track_mcp.rehearsal.checks.paired_events import PairedEvents
 from customerio_track_mcp.rehearsal.matchers import OTHERS, described, is_match
 from customerio_track_mcp.rehearsal.scenario import ExpectedEvent, ExpectedPerson
 from customerio_track_mcp.rehearsal.shown_text import shown
@@ -16,7 +16,7 @@ _MAX_SIMILAR = 3
 """Events that are named in place of a missing one."""
 
 
-def missing_writes(comparison: Comparison, events: PairedEvents) -> Iterator[str]:
+def missing_writes(comparison: Comparison, events: MatchedEvents) -> Iterator[str]:
     """Yield a sentence for each expected change that has not happened."""
     for entry in comparison.scenario.expect.people:
         yield from _missing_of_person(comparison, entry)
@@ -77,7 +77,7 @@ def _difference(comparison: Comparison, expected: ExpectedEvent, recorded: NewEv
     return f"{what} was recorded with {', and '.join(differences)}"
 
 
-def _missing_event(comparison: Comparison, expected: ExpectedEvent, events: PairedEvents) -> str:
+def _missing_event(comparison: Comparison, expected: ExpectedEvent, events: MatchedEvents) -> str:
     data = expected.data if isinstance(expected.data, Mapping) else {}
     with_data = f" with {described_data(data)}" if data.keys() - {OTHERS} else ""
     missing = f"the event {shown(expected.name)} of {shown(expected.person)}{with_data} was not recorded"
@@ -89,7 +89,7 @@ def _missing_event(comparison: Comparison, expected: ExpectedEvent, events: Pair
     ]
     if similar:
         return f"{missing}; there is {', '.join(similar[:_MAX_SIMILAR])} instead"
-    count = sum(new.event.name == expected.name.strip() and new.event.person.cio_id == cio_id for new in events.matched)
+    count = sum(match.expected is expected for match in events.matched)
     if count:
         return f"{missing} often enough: {count} of {expected.count}"
     return missing
