@@ -108,7 +108,21 @@ def test_an_invalid_timeout_is_refused(timeout: str, capsys: pytest.CaptureFixtu
 
 def test_an_invalid_agent_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = refusal(capsys, "--agent", "no-such-agent {config} {prompt}")
-    assert line == "--agent: the program no-such-agent is not found, or is not executable: pass its path"
+    problem = "the program no-such-agent is not found, or is not executable: pass its path; no shell runs the command"
+    assert line == f"--agent: {problem}"
+
+
+@pytest.mark.parametrize("placeholder", ["{config}", "{prompt}", "{prompt_file}"])
+def test_a_command_without_quotes_is_refused(placeholder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = refusal(capsys, "--agent", sys.executable, placeholder)
+    assert line == f"{placeholder} is not a part of --agent: put the whole command in quotes"
+
+
+def test_a_command_without_quotes_after_a_scenario_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["rehearse", "busy-api", "--agent", "my-agent", "{config}", "{prompt}"])
+    assert exit_.value.code == 2
+    assert "unrecognized arguments: {config} {prompt}; put the whole command" in capsys.readouterr().err
 
 
 def test_a_prompt_that_the_agent_would_read_as_an_option_is_refused(

@@ -146,22 +146,28 @@ forbidden: [{because: x}, {segment: x, event: z}, {event: x, value: 1}]
         ("segments: [{id: 2, name: x, members: [1]}]", "3: segments[0].members[0]: 1 is not one of people"),
         ("segments: [{id: 2, name: x}, {id: 2, name: z}]", "3: segments[1].id: 2 is the number of another segment"),
         ("segments: [{id: 0, name: x}]", "3: segments[0].id: expected 1 or more"),
-        ("expect: {people: [{person: 1}, {person: 1}]}", "3: expect.people[1].person: 1 is there twice"),
-        ("expect: {people: [{person: 1, attributes: {a: !anny }}]}", "3: expect.people[0].attributes.a: the tag !anny"),
-        ("expect: {people: [{person: 1, attributes: {a: !any x}}]}", "3: expect.people[0].attributes.a: !any stands"),
+        ("expect: {people: [{person: a@b}, {person: a@b}]}", "3: expect.people[1].person: a@b is there twice"),
         (
-            "expect: {people: [{person: 1, attributes: {a: !matches (}}]}",
+            "expect: {people: [{person: a@b, attributes: {a: !anny }}]}",
+            "3: expect.people[0].attributes.a: the tag !anny",
+        ),
+        ("expect: {people: [{person: a@b, attributes: {a: !any x}}]}", "3: expect.people[0].attributes.a: !any stands"),
+        (
+            "expect: {people: [{person: a@b, attributes: {a: !matches (}}]}",
             "3: expect.people[0].attributes.a: !matches nee",
         ),
         (
-            "expect: {people: [{person: 1, attributes: {a: !matches }}]}",
+            "expect: {people: [{person: a@b, attributes: {a: !matches }}]}",
             "3: expect.people[0].attributes.a: !matches nee",
         ),
         (
-            "expect: {people: [{person: 1, attributes: {a: !one_of []}}]}",
+            "expect: {people: [{person: a@b, attributes: {a: !one_of []}}]}",
             "3: expect.people[0].attributes.a: !one_of nee",
         ),
-        ("expect: {people: [{person: 1, attributes: {a: !x {}}}]}", "3: expect.people[0].attributes.a: the tag !x is"),
+        (
+            "expect: {people: [{person: a@b, attributes: {a: !x {}}}]}",
+            "3: expect.people[0].attributes.a: the tag !x is",
+        ),
         ("expect: {events: [{person: 1, name: x, count: 0}]}", "3: expect.events[0].count: expected 1 or more"),
         (
             "expect: {events: [{person: 1, name: x, type: z}]}",
@@ -179,6 +185,12 @@ forbidden: [{because: x}, {segment: x, event: z}, {event: x, value: 1}]
         ("faults: [{kind: delay, seconds: '5'}]", "3: faults[0].seconds: expected a number"),
         ("expect: {people: [{!any person: 1}]}", "3: expect.people[0]: a key must be text"),
         ("faults: [{kind: status, status: 200}]", "3: faults[0].status: expected 400 or more"),
+        ("faults: [{kind: status, status: 503, times: 2}]", "3: faults[0].times: unknown key; the keys are count, op"),
+        ("faults: [{kind: status, status: 503, count: 1001}]", "3: faults[0].count: expected 1000 or less"),
+        ("faults: [{kind: status, status: 503, operation: x}]", "3: faults[0].operation: expected one of identify"),
+        ("faults: [{kind: delay, delay: 1, seconds: 1}]", "3: faults[0].delay: unknown key; the keys are count, op"),
+        ("faults: [{kind: status, count: 2}]", "3: faults[0].status: is missing"),
+        ("expect: {people: [{person: 1, attributes: {a: 1}}]}", "3: expect.people[0].person: 1 is not one of people"),
     ],
 )
 def test_a_problem_names_what_is_accepted(tmp_path: Path, text: str, problem: str) -> None:
@@ -240,6 +252,22 @@ def test_many_problems_are_bounded(tmp_path: Path) -> None:
     problems = problems_of(tmp_path, f"people: [{', '.join(['{}'] * 200)}]")
     assert len(problems) == 51
     assert problems[-1] == "150 more problems; correct these first"
+
+
+@pytest.mark.parametrize("name", ["People", "PEOPLE", "peple", "peoples"])
+def test_a_misspelled_placeholder_of_the_prompt_is_reported(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f'title: x\nprompt: "A {{{name}}} and {{people}}"\n')
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(path)
+    assert list(caught.value.problems) == [f"{path}:2: prompt: {{{name}}} is not replaced; did you mean {{people}}?"]
+
+
+@pytest.mark.parametrize("word", ["{person}", "{customer}", "{prompt}", "{ people }", "{}", '{"people": 1}', "people"])
+def test_other_braces_of_the_prompt_are_text(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(f"title: x\nprompt: 'Hello {word}'\n")
+    assert load_scenario(path).prompt_text == f"Hello {word}"
 
 
 @pytest.mark.parametrize("content", [b"", b"- a", b"just text", b"5", b"null"])

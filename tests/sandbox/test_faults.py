@@ -106,6 +106,23 @@ async def test_invalid_fault_is_rejected(http: httpx.AsyncClient, fault: dict[st
     assert (await state_of(http))["faults_waiting"] == 0
 
 
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ({}, "kind: must be one of status, delay, reset, lost_reply, redirect"),
+        ({"kind": "lose_reply"}, "kind: must be one of status, delay, reset, lost_reply, redirect"),
+        ([], "Input should be an object"),
+        ({"kind": "status", "status": 200}, "status: Input should be greater than or equal to 400"),
+        ({"kind": "delay", "seconds": 1, "times": 2}, "times: Extra inputs are not permitted"),
+    ],
+)
+async def test_what_is_wrong_with_a_fault_begins_with_its_key(
+    http: httpx.AsyncClient, fault: object, problem: str
+) -> None:
+    response = await http.post("/_sandbox/faults", json=fault)
+    assert response.json()["meta"]["errors"] == [problem]
+
+
 async def test_faults_over_the_maximum_are_rejected(http: httpx.AsyncClient) -> None:
     fault = {"kind": "status", "status": 503, "count": 1000}
     accepted = [(await http.post("/_sandbox/faults", json=fault)).status_code for _ in range(MAX_FAULTS // 1000)]

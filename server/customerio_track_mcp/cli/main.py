@@ -306,7 +306,8 @@ class _CommandParser(argparse.ArgumentParser):
     ) -> tuple[argparse.Namespace, list[str]]:
         values, unknown = super().parse_known_args(args, namespace)
         if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+            hint = "; put the whole command of --agent in quotes" if "{config}" in unknown else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
         return values, unknown
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from customerio_track_mcp.rehearsal import Scenario, ScenarioError, load_scenario
+from customerio_track_mcp.rehearsal.agent_command import is_placeholder
 from customerio_track_mcp.rehearsal.builtin import builtin_scenarios
 from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.track import shorten
@@ -79,6 +80,8 @@ def _paths(word: str) -> Iterator[Path]:
 def _why_not_found(word: str) -> str:
     if Path(word).is_dir():
         return f"the folder {word} contains no scenario: expected files that end in {' or '.join(_SUFFIXES)}"
+    if is_placeholder(word):
+        return f"{word} is not a part of --agent: put the whole command in quotes"
     return (
         f"scenario {word} is not found: expected a file, a folder, or the name of a scenario that ships; "
         "'customerio-track-mcp rehearse --list' lists those"

@@ -25,5 +25,8 @@ def client_lines(certificate: LocalCertificate, ca_file: Path, port: int) -> Ite
     yield "  browser: shows a warning, until you continue or import that file"
     yield f"  curl: curl --cacert {file} -u {SANDBOX_SITE_ID}:{SANDBOX_API_KEY} {url}/api/v1/accounts/region"
     yield f'  Python SDK: REQUESTS_CA_BUNDLE={file}, and CustomerIO({credentials}, host="localhost", port={port})'
-    yield f'  Node SDK: NODE_EXTRA_CA_CERTS={file}, and new TrackClient({credentials}, {{ url: "{url}/api/v1" }})'
+    yield (
+        f'  Node SDK: NODE_EXTRA_CA_CERTS={file}, and new TrackClient({credentials}, {{ url: "{url}/api/v1" }}); '
+        f"version 4 also needs port: {port}"
+    )
     yield f"  this server: SSL_CERT_FILE={file}, and --sandbox {url}"

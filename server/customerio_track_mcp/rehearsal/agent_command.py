@@ -23,6 +23,11 @@ MAX_ARGUMENT_BYTES: Final = 30_000 if sys.platform == "win32" else 120_000
 _BATCH_FILES: Final = (".bat", ".cmd")
 
 
+def is_placeholder(word: str) -> bool:
+    """Return whether a word of a command line is one of the command's placeholders."""
+    return _PLACEHOLDER.fullmatch(word) is not None
+
+
 class AgentCommandError(Exception):
     """The command cannot be an agent's. The text says why, and what to do."""
 
@@ -72,7 +77,9 @@ class AgentCommand:
             )
         program = shutil.which(name)
         if program is None:
-            raise AgentCommandError(f"the program {name} is not found, or is not executable: pass its path")
+            raise AgentCommandError(
+                f"the program {name} is not found, or is not executable: pass its path; no shell runs the command"
+            )
         if is_windows and program.lower().endswith(_BATCH_FILES) and _PROMPT in used:
             raise AgentCommandError(
                 f"{program} is a batch file, which Windows runs through a shell: pass {{prompt_file}} instead of "

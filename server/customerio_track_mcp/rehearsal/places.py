@@ -20,10 +20,14 @@ def shown_place(place: Place) -> str:
 def written_place(location: Place, value: Any) -> Place:
     """Return the place in a document of an error of pydantic, whose location also names members of unions.
 
+    The kind of a fault is such a name, and can also be one of its keys: `status`.
+
     Args:
         location: where pydantic has found the error.
         value: the document.
     """
+    if location[:1] == ("faults",):
+        location = (*location[:2], *location[3:])
     place: list[str | int] = []
     for position, part in enumerate(location):
         is_last = position == len(location) - 1

@@ -25,7 +25,7 @@ from customerio_track_mcp.sandbox.bounds import (
 )
 from customerio_track_mcp.sandbox.broadcast import TooManySubscribersError
 from customerio_track_mcp.sandbox.error_bodies import error_response, errors_response
-from customerio_track_mcp.sandbox.faults import Fault, TooManyFaultsError
+from customerio_track_mcp.sandbox.faults import FAULT_KINDS, Fault, TooManyFaultsError
 from customerio_track_mcp.sandbox.json_values import pieces_of
 from customerio_track_mcp.sandbox.parts import SandboxParts
 from customerio_track_mcp.sandbox.problems import problems_of
@@ -175,7 +175,7 @@ class Admin:
         except BodyError as error:
             return errors_response(str(error), status=error.status)
         except ValidationError as error:
-            return errors_response(*problems_of(error))
+            return errors_response(*problems_of(error, kinds=FAULT_KINDS))
         except TooManyFaultsError as error:
             return errors_response(str(error))
         return web.json_response({"id": fault_id, "faults_waiting": len(self._parts.faults)})

@@ -65,6 +65,7 @@ class RedirectFault(_Fault):
 Fault = Annotated[
     StatusFault | DelayFault | ResetFault | LostResponseFault | RedirectFault, Field(discriminator="kind")
 ]
+FAULT_KINDS: Final = ("status", "delay", "reset", "lost_reply", "redirect")
 
 
 class TooManyFaultsError(ValueError):

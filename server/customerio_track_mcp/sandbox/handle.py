@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import TypeAdapter, ValidationError
 
 from customerio_track_mcp.sandbox.drops_text import drops_text
-from customerio_track_mcp.sandbox.faults import EU_HOST, Fault, Operation
+from customerio_track_mcp.sandbox.faults import EU_HOST, FAULT_KINDS, Fault, Operation
 from customerio_track_mcp.sandbox.parts import SandboxParts
 from customerio_track_mcp.sandbox.problems import problems_of
 from customerio_track_mcp.sandbox.records import Dropped
@@ -196,7 +196,7 @@ class SandboxHandle(ABC):
     def fail_next(
         self, status: int = 503, times: int = 1, *, retry_after: str | None = None, operation: Operation | None = None
     ) -> None:
-        """Answer the next requests with an error status. They are not carried out.
+        """Respond to the next requests with an error status. They are not carried out.
 
         Args:
             status: the HTTP status, 400 to 599.
@@ -277,8 +277,7 @@ class SandboxHandle(ABC):
         try:
             fault = _FAULT.validate_python(fields)
         except ValidationError as error:
-            # The first part of a place is the kind.
-            raise ValueError("; ".join(problems_of(error, _NAMES)).replace(f"{fields['kind']}.", "")) from None
+            raise ValueError("; ".join(problems_of(error, _NAMES, kinds=FAULT_KINDS))) from None
         self._run(lambda parts: parts.faults.add(fault))
 
 
