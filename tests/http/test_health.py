@@ -134,7 +134,7 @@ async def test_readiness_follows_the_last_verdict_and_draining_ends_it_for_good(
 
 async def test_workspace_must_be_in_the_configured_region() -> None:
     async with (
-        run_sandbox(region="EU") as sandbox,
+        run_sandbox(region="eu") as sandbox,
         TrackClient(Credentials("sandbox", "sandbox"), sandbox.url) as client,
     ):
         assert await probe_upstream(client, Region.US) == ProbeResult(rejected="WrongRegion")

@@ -24,9 +24,6 @@ ATTRIBUTES_PER_CALL: Final = 300
 
 EVENT_NAME_BYTES: Final = 100
 
-EVENT_TRIGGER_HOURS: Final = 72
-"""The age up to which an event can trigger campaigns."""
-
 EVENT_DATA_BYTES: Final = 100_000
 """An event's data, as the compact JSON that is sent."""
 

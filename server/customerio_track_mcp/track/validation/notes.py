@@ -12,13 +12,15 @@ from typing import Final
 
 from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.validation.identifiers import IdType, is_cio_id, is_email
-from customerio_track_mcp.track.validation.limits import EVENT_TRIGGER_HOURS
 from customerio_track_mcp.track.validation.reserved_keys import RESERVED_ATTRIBUTES
 from customerio_track_mcp.track.validation.timestamps import is_time_name, is_unreadable_time, read_seconds
 
 _MAX_NAMES: Final = 3
 _MAX_SEARCH_DEPTH: Final = 20
 _SPECIAL_NAMES: Final = frozenset(RESERVED_ATTRIBUTES) | {"email", "created_at"}
+
+_TRIGGER_HOURS: Final = 72
+"""The age up to which an event can trigger campaigns."""
 
 EVENT_TIME: Final = "the time of an event is the parameter timestamp, or else that of its receipt"
 """What a note says of a time in an event's data."""
@@ -40,10 +42,10 @@ def event_notes(data: Mapping[str, object], timestamp: int | None) -> Iterator[s
     """Yield what is doubtful about an event's valid `data` and `timestamp`."""
     if times := [f"data.{name}" for name, value in data.items() if _is_other_time(name, value, timestamp)]:
         yield f"{_names(times)} {'is' if len(times) == 1 else 'are'} sent as ordinary data: {EVENT_TIME}."
-    if timestamp is not None and timestamp < time.time() - EVENT_TRIGGER_HOURS * 3600:
+    if timestamp is not None and timestamp < time.time() - _TRIGGER_HOURS * 3600:
         yield (
             "timestamp: the event is recorded, but triggers no campaign; only events of the last "
-            f"{EVENT_TRIGGER_HOURS} hours can."
+            f"{_TRIGGER_HOURS} hours can."
         )
 
 
