@@ -14,7 +14,7 @@ from mcp import Client
 
 from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID, RunningSandbox
 from customerio_track_mcp.settings.base import SettingsError
-from customerio_track_mcp.settings.key_store import KeyStore, KeyStoreError, NoEntryError
+from customerio_track_mcp.settings.key_store import SERVICE, KeyStore, KeyStoreError, NoEntryError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials
 from tests.support.messages import INITIALIZE
@@ -125,12 +125,12 @@ def test_a_missing_entry_prevents_startup_with_one_line(store: KeyStore) -> None
 
 
 @pytest.mark.parametrize(
-    ("credentials", "settings", "problem"),
+    ("entry", "settings", "problem"),
     [
-        (Credentials("site", "<your-api-key>"), {}, "the entry of CUSTOMERIO_KEY_STORE: is a placeholder"),
-        (Credentials("site", ""), {}, "the entry of CUSTOMERIO_KEY_STORE: is blank"),
+        ("site:<your-api-key>", {}, "the entry of CUSTOMERIO_KEY_STORE: is a placeholder"),
+        ("site:", {}, "the entry of CUSTOMERIO_KEY_STORE: is blank"),
         (
-            Credentials("site", KEY),
+            f"site:{KEY}",
             {"site_id": "other"},
             "the entry of CUSTOMERIO_KEY_STORE contains a different Site ID than CUSTOMERIO_SITE_ID",
         ),
@@ -139,11 +139,11 @@ def test_a_missing_entry_prevents_startup_with_one_line(store: KeyStore) -> None
 def test_an_invalid_entry_is_an_invalid_setting(
     store: KeyStore,
     monkeypatch: pytest.MonkeyPatch,
-    credentials: Credentials,
+    entry: str,
     settings: dict[str, str],
     problem: str,
 ) -> None:
-    store.save("invalid", credentials)
+    store.backend.set_password(SERVICE, "invalid", entry)
     for name, value in {"key_store": "invalid", **settings}.items():
         monkeypatch.setenv(Settings.variable(name), value)
     with pytest.raises(SettingsError) as caught:
