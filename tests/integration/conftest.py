@@ -23,17 +23,25 @@ WITHOUT_COVERAGE: Final = frozenset(
         "test_ci_examples",
         "test_conformance",
         "test_converters",
+        "test_demo",
+        "test_env_file",
         "test_fuzz",
         "test_message_forms",
         "test_missing_credentials",
+        "test_network_settings",
         "test_node",
+        "test_one_sandbox",
         "test_privacy",
+        "test_rehearse",
         "test_secrets",
+        "test_startup_signals",
+        "test_unread_stderr",
+        "test_working_directory",
     }
 )
 """Modules whose subprocesses run without coverage, which nearly doubles their CPU time.
 
-They repeat what is measured elsewhere, with many inputs, are not about the package's own lines, or record every file
+They repeat what is measured elsewhere, with many inputs or in many ways, are not about the package's own lines, or record every file
 that is written. Since nothing is counted for them, the report can show less than the tests run, never more.
 """
 
