@@ -41,8 +41,9 @@ WITHOUT_COVERAGE: Final = frozenset(
 )
 """Modules whose subprocesses run without coverage, which nearly doubles their CPU time.
 
-They repeat what is measured elsewhere, with many inputs or in many ways, are not about the package's own lines, or record every file
-that is written. Since nothing is counted for them, the report can show less than the tests run, never more.
+They repeat what is measured elsewhere, with many inputs or in many ways, are not about the package's own lines, or
+record every file that is written. Since nothing is counted for them, the report can show
+less than the tests run, never more.
 """
 
 
