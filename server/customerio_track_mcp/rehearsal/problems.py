@@ -44,11 +44,14 @@ _WORDS: Final = {
     "is_instance_of": MATCHER,
 }
 
-_FAULTS: Final[Mapping[object, type[BaseModel]]] = {
+_FAULTS: Final[Mapping[str, type[BaseModel]]] = {
     "status": models.StatusFault,
     "delay": models.DelayFault,
+    "reset": models.ResetFault,
+    "lost_reply": models.ResetFault,
     "redirect": models.RedirectFault,
 }
+"""The model of each kind of fault."""
 
 
 def what_is_wrong(problem: ErrorDetails, place: Place) -> str:
@@ -89,8 +92,8 @@ def _keys_at(location: Place) -> tuple[str, ...]:
 
 def _part_of(model: type[BaseModel], key: str) -> type[BaseModel] | None:
     """Return the model of a member, or of the elements of a list, or of a kind of fault."""
-    if key in ("status", "delay", "reset", "lost_reply", "redirect"):
-        return _FAULTS.get(key, models.ResetFault)
+    if key in _FAULTS:
+        return _FAULTS[key]
     field = model.model_fields.get(key)
     if field is None:
         return None

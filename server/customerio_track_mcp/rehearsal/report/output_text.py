@@ -6,6 +6,8 @@ import re
 import unicodedata
 from typing import Final
 
+from customerio_track_mcp.rehearsal.shown_text import escaped
+
 _COLORS: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -33,4 +35,4 @@ def last_lines(text: str, max_lines: int, max_characters: int) -> list[str]:
 def _printable(char: str) -> str:
     if char.isprintable() or char in "\n\t":
         return char
-    return " " if unicodedata.category(char) == "Zs" else char.encode("unicode_escape").decode()
+    return " " if unicodedata.category(char) == "Zs" else escaped(char)
