@@ -144,6 +144,14 @@ def test_all_problems_of_an_event_are_reported_together() -> None:
     assert parameters == ["customer_id", "event_name", "data.a", "event_id", "timestamp"]
 
 
+@pytest.mark.parametrize("data", [{"a": 'x"}', "b": [1, 2.5, 1e300, None]}, {"é": "\u2028"}, {"": {}}, {"n": 10**30}])
+@pytest.mark.parametrize("event_type", [None, EventType.PAGE])
+def test_body_of_an_event_is_the_json_of_all_its_members(data: dict[str, Any], event_type: EventType | None) -> None:
+    request = track('n"}', 'n"}', event_type=event_type, data=data, event_id=EVENT_ID)
+    members = {"name": 'n"}', "id": EVENT_ID} | ({"type": "page"} if event_type else {}) | {"data": data}
+    assert request.content == json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+
+
 @pytest.mark.parametrize("event_id", ["", "order-1", EVENT_ID.lower(), 'x","name":"refund'])
 def test_another_event_id_must_be_a_ulid(event_id: str) -> None:
     with pytest.raises(InvalidArgumentsError, match="event_id: is not "):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, ValidatorFunctionWrapHandler, WithJsonSchema, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from customerio_track_mcp.lenient_json import (
@@ -104,6 +104,19 @@ def _array(value: object) -> list[Any]:
     return parsed
 
 
+def _ids(value: object, validate: ValidatorFunctionWrapHandler) -> list[str]:
+    """Read ids as `validate` does, but at once if they are text in ASCII without white space, as nearly all are."""
+    ids = _array(value)
+    try:
+        text = "".join(ids)
+    except TypeError:  # some are not text
+        text = " "
+    if text.isascii() and not any(space in text for space in " \t\n\r"):
+        return ids
+    read: list[str] = validate(ids)
+    return read
+
+
 def one_of(choices: type[EventType | IdType], default: IdType | None) -> Callable[[object], object]:
     """Create a validator that accepts the exact values of `choices`; `default` replaces an absent one."""
     accepted = ", ".join(choices)
@@ -129,4 +142,4 @@ JsonObject = Annotated[
     BeforeValidator(_object),
     WithJsonSchema({"type": "object", "additionalProperties": {}}),
 ]
-Identifiers = Annotated[list[Identifier], BeforeValidator(_array)]
+Identifiers = Annotated[list[Identifier], WrapValidator(_ids)]

@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import quote
 
 from customerio_track_mcp.track.errors import InvalidArgumentsError, Problem
-from customerio_track_mcp.track.validation.attributes import attributes_problems, event_data_problems
+from customerio_track_mcp.track.validation.attributes import attributes_problems, encode_event_data
 from customerio_track_mcp.track.validation.characters import hidden_characters
 from customerio_track_mcp.track.validation.consent import read_booleans
 from customerio_track_mcp.track.validation.event_ids import event_id_problems, new_event_id
@@ -163,8 +163,10 @@ def track(
         problems += invalid
     elif hidden := hidden_characters(name, strict=False):
         problems.append(Problem("event_name", hidden))
+    encoded_data = b""
     if data:
-        problems += event_data_problems("data", data)
+        encoded_data, invalid = encode_event_data("data", data)
+        problems += invalid
     if event_id is not None:
         problems += event_id_problems("event_id", event_id)
     if timestamp is not None:
@@ -176,12 +178,13 @@ def track(
         body["type"] = event_type
     if timestamp is not None:
         body["timestamp"] = timestamp
-    if data:
-        body["data"] = data
+    content = encode(body)
+    if encoded_data:
+        content = b'%b,"data":%b}' % (content.removesuffix(b"}"), encoded_data)
     path = f"/api/v1/customers/{_path_segment(customer_id)}/events"
     route = "/api/v1/customers/{identifier}/events"
     notes = tuple(event_notes(data or {}, timestamp))
-    return TrackRequest("POST", path, route, encode(body), event_id=event_id, notes=notes)
+    return TrackRequest("POST", path, route, content, event_id=event_id, notes=notes)
 
 
 def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdType = IdType.ID) -> TrackRequest:
@@ -202,10 +205,11 @@ def add_to_segment(segment_id: str, customer_ids: Sequence[str], *, id_type: IdT
         ]
     )
     ids = list(dict.fromkeys(customer_ids))
+    is_plain = {*map(type, ids)} == {str}
     path = f"/api/v1/segments/{int(segment_id)}/add_customers?id_type={id_type}"
     route = "/api/v1/segments/{segment_id}/add_customers"
     notes = tuple(member_notes(ids, id_type))
-    return TrackRequest("POST", path, route, encode({"ids": ids}), people=len(ids), notes=notes)
+    return TrackRequest("POST", path, route, encode({"ids": ids}, is_plain=is_plain), people=len(ids), notes=notes)
 
 
 def find_region() -> TrackRequest:

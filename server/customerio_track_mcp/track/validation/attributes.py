@@ -19,10 +19,12 @@ from customerio_track_mcp.track.validation.limits import (
     ATTRIBUTES_PER_CALL,
     EVENT_DATA_BYTES,
 )
-from customerio_track_mcp.track.validation.sizes import MAX_INTEGER_BITS, json_size, names_fit, too_large
+from customerio_track_mcp.track.validation.ordinary import are_ordinary_names
+from customerio_track_mcp.track.validation.sizes import MAX_INTEGER_BITS, encode_or_explain, examine, names_fit
 from customerio_track_mcp.track.validation.text import text_problems, trim, utf8_size
 
 _MAX_SEARCH_DEPTH: Final = 50
+_SMALL_BITS: Final = 64
 
 
 def attributes_problems(parameter: str, attributes: Mapping[str, object], others: int) -> list[Problem]:
@@ -42,27 +44,36 @@ def attributes_problems(parameter: str, attributes: Mapping[str, object], others
             )
         ]
     problems: list[Problem] = []
+    are_names_ordinary = are_ordinary_names(attributes.keys())
     for name, value in attributes.items():
-        problems += _attribute_name_problems(parameter, name)
-        problems += _attribute_value_problems(f"{parameter}.{shorten(name)}", value)
+        if not are_names_ordinary:
+            problems += _attribute_name_problems(parameter, name)
+        if not _is_small(value):
+            problems += _attribute_value_problems(f"{parameter}.{shorten(name)}", value)
     return problems
 
 
 def event_data_problems(parameter: str, data: Mapping[str, object]) -> list[Problem]:
     """Validate an event's `data`. Of its names, the first that are invalid are reported."""
+    return encode_event_data(parameter, data)[1]
+
+
+def encode_event_data(parameter: str, data: Mapping[str, object]) -> tuple[bytes, list[Problem]]:
+    """Return an event's `data` as JSON, which may be empty if there are problems, and the problems."""
     problems: list[Problem] = []
     if names_fit(data, EVENT_DATA_BYTES):
         invalid = (problem for name in data for problem in _name_problems(parameter, name))
         problems += islice(invalid, MAX_PROBLEMS_SHOWN)
-    if problem := too_large(data, EVENT_DATA_BYTES):
-        return [*problems, Problem(parameter, problem)]
-    size = json_size(data)
-    if isinstance(size, str):
-        problems.append(Problem(_path_to_fault(parameter, data), size))
-    elif size > EVENT_DATA_BYTES:
-        text = f"is {size} bytes of JSON; the maximum is {EVENT_DATA_BYTES} bytes per event"
+    too_large, is_plain = examine(data, EVENT_DATA_BYTES)
+    if too_large:
+        return b"", [*problems, Problem(parameter, too_large)]
+    encoded = encode_or_explain(data, is_plain=is_plain)
+    if isinstance(encoded, str):
+        return b"", [*problems, Problem(_path_to_fault(parameter, data), encoded)]
+    if len(encoded) > EVENT_DATA_BYTES:
+        text = f"is {len(encoded)} bytes of JSON; the maximum is {EVENT_DATA_BYTES} bytes per event"
         problems.append(Problem(parameter, text))
-    return problems
+    return encoded, problems
 
 
 def _attribute_name_problems(parameter: str, name: str) -> list[Problem]:
@@ -81,17 +92,26 @@ def _name_problems(parameter: str, name: str) -> list[Problem]:
     return []
 
 
+def _is_small(value: object) -> bool:
+    """Return whether `value` is certainly valid and within the limits, as nearly all values are."""
+    if isinstance(value, str):
+        return len(value) <= ATTRIBUTE_VALUE_BYTES and value.isascii()
+    return value is None or isinstance(value, bool) or (isinstance(value, int) and value.bit_length() <= _SMALL_BITS)
+
+
 def _attribute_value_problems(place: str, value: object) -> list[Problem]:
     if value is None or isinstance(value, bool):
         return []
     if isinstance(value, str) and (characters := utf8_size(value)) is not None:
-        size: int | str = characters
-    elif problem := too_large(value, ATTRIBUTE_VALUE_BYTES):
-        return [Problem(place, problem)]
+        size = characters
     else:
-        size = json_size(value)
-    if isinstance(size, str):
-        return [Problem(_path_to_fault(place, value), size)]
+        too_large, is_plain = examine(value, ATTRIBUTE_VALUE_BYTES)
+        if too_large:
+            return [Problem(place, too_large)]
+        encoded = encode_or_explain(value, is_plain=is_plain)
+        if isinstance(encoded, str):
+            return [Problem(_path_to_fault(place, value), encoded)]
+        size = len(encoded)
     if size > ATTRIBUTE_VALUE_BYTES:
         return [Problem(place, f"is {size} bytes long; the maximum is {ATTRIBUTE_VALUE_BYTES} bytes per value")]
     return []

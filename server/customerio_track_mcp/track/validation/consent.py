@@ -35,6 +35,9 @@ def read_booleans(parameter: str, attributes: Mapping[str, object]) -> tuple[Map
     Returns:
         The attributes with these values as booleans, and the values that are not accepted.
     """
+    names = "\n".join(attributes)
+    if not any(root in names for root in _ACCEPTED):
+        return attributes, []
     read: dict[str, object] = {}
     problems: list[Problem] = []
     for name, value in attributes.items():

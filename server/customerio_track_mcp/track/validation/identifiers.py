@@ -19,8 +19,13 @@ from customerio_track_mcp.track.validation.limits import (
     SEGMENT_ID_MAX,
     SEGMENT_IDS_PER_CALL,
 )
+from customerio_track_mcp.track.validation.ordinary import (
+    are_ordinary_addresses,
+    are_ordinary_cio_ids,
+    are_ordinary_ids,
+)
 from customerio_track_mcp.track.validation.placeholders import is_placeholder, is_placeholder_address
-from customerio_track_mcp.track.validation.text import text_problems
+from customerio_track_mcp.track.validation.text import text_problem
 
 # Deliberately loose: Customer.io accepts internal domains, plus-addresses and non-ASCII mailboxes. Only what no mail
 # system accepts is rejected: whitespace, RFC 5322's specials outside quotes, a missing part.
@@ -39,6 +44,7 @@ _PLACEHOLDER: Final = (
     "is a placeholder, not an identifier; everybody it is sent for would become one person; pass the person's real {}"
 )
 _REAL_ID: Final = "; if this is the real id, pass 'cio_' followed by the cio_id"
+_REAL_MEMBER_ID: Final = f"{_REAL_ID}, with id_type 'cio_id'"
 
 
 class IdType(StrEnum):
@@ -74,27 +80,14 @@ def id_problems(parameter: str, identifier: str, *, if_real: str = "") -> list[P
         identifier: an id, an email address or a cio_id.
         if_real: what to pass instead of an id that is reported as a placeholder but is real.
     """
-    if problems := text_problems(parameter, identifier, IDENTIFIER_BYTES):
-        return problems
-    is_address = "@" in identifier and is_email(identifier)
-    if hidden := hidden_characters(identifier, strict=is_address):
-        return [Problem(parameter, hidden)]
-    if is_placeholder(identifier) or (is_address and is_placeholder_address(identifier)):
-        return [Problem(parameter, _PLACEHOLDER.format("id") + if_real)]
-    return []
+    problem = _id_problem(identifier, if_real)
+    return [Problem(parameter, problem)] if problem else []
 
 
 def email_problems(parameter: str, email: str) -> list[Problem]:
     """Validate `email` as an email address."""
-    if problems := text_problems(parameter, email, EMAIL_BYTES):
-        return problems
-    if hidden := hidden_characters(email, strict=True):
-        return [Problem(parameter, f"is not a valid email address: it {hidden}")]
-    if is_placeholder(email) or is_placeholder_address(email):
-        return [Problem(parameter, _PLACEHOLDER.format("email address"))]
-    if not is_email(email):
-        return [Problem(parameter, "is not a valid email address; pass exactly one, for example ann@example.com")]
-    return []
+    problem = _email_problem(email)
+    return [Problem(parameter, problem)] if problem else []
 
 
 def segment_id_problems(parameter: str, segment_id: str) -> list[Problem]:
@@ -120,13 +113,49 @@ def segment_member_problems(parameter: str, ids: Sequence[str], id_type: IdType)
     """
     if not 1 <= len(ids) <= SEGMENT_IDS_PER_CALL:
         return [Problem(parameter, f"contains {len(ids)} ids; pass 1 to {SEGMENT_IDS_PER_CALL} ids per call")]
+    if _are_ordinary(ids, id_type):
+        return []
     problems: list[Problem] = []
     for index, member in enumerate(ids):
-        place = f"{parameter}[{index}]"
-        if id_type is IdType.EMAIL:
-            problems += email_problems(place, member)
-        elif invalid := id_problems(place, member, if_real=f"{_REAL_ID}, with id_type 'cio_id'"):
-            problems += invalid
-        elif id_type is IdType.CIO_ID and not _CIO_ID.fullmatch(member):
-            problems.append(Problem(place, "is not a cio_id; a cio_id consists of ASCII letters and digits"))
+        if problem := _member_problem(member, id_type):
+            problems.append(Problem(f"{parameter}[{index}]", problem))
     return problems
+
+
+def _are_ordinary(ids: Sequence[str], id_type: IdType) -> bool:
+    if id_type is IdType.EMAIL:
+        return are_ordinary_addresses(ids)
+    return are_ordinary_cio_ids(ids) if id_type is IdType.CIO_ID else are_ordinary_ids(ids)
+
+
+def _member_problem(member: str, id_type: IdType) -> str:
+    if id_type is IdType.EMAIL:
+        return _email_problem(member)
+    if problem := _id_problem(member, _REAL_MEMBER_ID):
+        return problem
+    if id_type is IdType.CIO_ID and not _CIO_ID.fullmatch(member):
+        return "is not a cio_id; a cio_id consists of ASCII letters and digits"
+    return ""
+
+
+def _id_problem(identifier: str, if_real: str) -> str:
+    if problem := text_problem(identifier, IDENTIFIER_BYTES):
+        return problem
+    is_address = "@" in identifier and is_email(identifier)
+    if hidden := hidden_characters(identifier, strict=is_address):
+        return hidden
+    if is_placeholder(identifier) or (is_address and is_placeholder_address(identifier)):
+        return _PLACEHOLDER.format("id") + if_real
+    return ""
+
+
+def _email_problem(email: str) -> str:
+    if problem := text_problem(email, EMAIL_BYTES):
+        return problem
+    if hidden := hidden_characters(email, strict=True):
+        return f"is not a valid email address: it {hidden}"
+    if is_placeholder(email) or is_placeholder_address(email):
+        return _PLACEHOLDER.format("email address")
+    if not is_email(email):
+        return "is not a valid email address; pass exactly one, for example ann@example.com"
+    return ""

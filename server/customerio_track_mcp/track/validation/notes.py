@@ -19,6 +19,14 @@ _MAX_NAMES: Final = 3
 _MAX_SEARCH_DEPTH: Final = 20
 _SPECIAL_NAMES: Final = frozenset(RESERVED_ATTRIBUTES) | {"email", "created_at"}
 
+_SCALARS: Final = (str, int, float, type(None))
+
+_ENDS_OF_TIME_NAMES: Final = ("at", "on", "ate", "me", "amp")
+"""How every name ends that `is_time_name` accepts, in lower case.
+
+Without the letters "s" and "i", for which a pattern that ignores case accepts other characters too.
+"""
+
 _TRIGGER_HOURS: Final = 72
 """The age up to which an event can trigger campaigns."""
 
@@ -28,12 +36,12 @@ EVENT_TIME: Final = "the time of an event is the parameter timestamp, or else th
 
 def attribute_notes(attributes: Mapping[str, object]) -> Iterator[str]:
     """Yield what is doubtful about a person's valid `attributes`."""
-    if other_case := [name for name in attributes if _differs_by_case(name)]:
+    if other_case := [name for name in attributes if not name.islower() and _differs_by_case(name)]:
         yield (
             f"{_names(other_case)}: sent as ordinary data with no effect; attribute names are case-sensitive, and "
             "only the lower-case ones are special."
         )
-    if times := [path for name, value in attributes.items() for path in _unreadable_times(name, name, value)]:
+    if times := list(_unreadable_times_of(attributes)):
         what = "this as a time" if len(times) == 1 else "these as times"
         yield f"{_names(times)}: Customer.io will not read {what}; it reads times as UNIX seconds only."
 
@@ -53,9 +61,10 @@ def member_notes(ids: Sequence[str], id_type: IdType) -> Iterator[str]:
     """Yield what is doubtful about valid `ids` of segment members, each of them once."""
     if id_type is not IdType.ID:
         return
+    text = "\n".join(ids)
     for number, kind, right_type in (
-        (sum(map(is_email, ids)), "an email address", IdType.EMAIL),
-        (sum(map(is_cio_id, ids)), "a cio_id", IdType.CIO_ID),
+        (sum(map(is_email, ids)) if "@" in text else 0, "an email address", IdType.EMAIL),
+        (sum(map(is_cio_id, ids)) if "cio_" in text else 0, "a cio_id", IdType.CIO_ID),
     ):
         if number:
             subset = "" if number == len(ids) else f"only {'this id' if number == 1 else 'these ids'} and "
@@ -78,6 +87,12 @@ def _differs_by_case(name: str) -> bool:
     return root not in _SPECIAL_NAMES and root.lower() in _SPECIAL_NAMES
 
 
+def _unreadable_times_of(attributes: Mapping[str, object]) -> Iterator[str]:
+    for name, value in attributes.items():
+        if name[-3:].lower().endswith(_ENDS_OF_TIME_NAMES) or not isinstance(value, _SCALARS):
+            yield from _unreadable_times(name, name, value)
+
+
 def _unreadable_times(name: str, path: str, value: object, depth: int = 0) -> Iterator[str]:
     """Yield the paths of the times in `value` that Customer.io does not read as such; items of a list have its name."""
     if isinstance(value, Mapping):
@@ -89,8 +104,13 @@ def _unreadable_times(name: str, path: str, value: object, depth: int = 0) -> It
             for index, item in enumerate(value):
                 if not isinstance(item, int | float) or is_unreadable_time(item):
                     yield from _unreadable_times(name, f"{path}[{index}]", item, depth + 1)
-    elif is_unreadable_time(value) and is_time_name(name):
+    elif _is_unreadable_time(name, value):
         yield path
+
+
+def _is_unreadable_time(name: str, value: object) -> bool:
+    # Nearly all names have another end, which takes less time to see than that the value is not a time.
+    return name[-3:].lower().endswith(_ENDS_OF_TIME_NAMES) and is_unreadable_time(value) and is_time_name(name)
 
 
 def _names(names: Sequence[str]) -> str:

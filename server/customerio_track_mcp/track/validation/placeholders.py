@@ -11,7 +11,7 @@ from typing import Final
 
 # What JavaScript, Python, Ruby, Go, PHP, SQL, Objective-C and spreadsheets print for a value that is absent. Only in
 # these spellings: Nan, Nil and Null are names. "0", "-1", "true", "test" and "guest" can be real ids.
-_ABSENT: Final = frozenset(
+ABSENT: Final = frozenset(
     {"undefined", "null", "NULL", "none", "None", "nil", "nan", "NaN", "NAN", "n/a", "N/A", "#N/A"}
 )
 _QUOTES: Final = " \t\r\n\"'`\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
@@ -52,7 +52,7 @@ def is_placeholder(identifier: str) -> bool:
     address the word `undefined` alone is not enough: see `is_placeholder_address`.
     """
     text = identifier.strip(_WRAPPING).removeprefix("cio_").strip(_WRAPPING)
-    if not text or text in _ABSENT:
+    if not text or text in ABSENT:
         return True
     return _is_template(identifier) or ("@" not in identifier and _UNDEFINED.search(text) is not None)
 
@@ -63,7 +63,7 @@ def is_placeholder_address(email: str) -> bool:
     A mailbox named null or nan can be real, except at a domain of that name.
     """
     mailbox, _, domain = email.casefold().rpartition("@")
-    if mailbox == "undefined" or (mailbox in _ABSENT and domain.partition(".")[0] in _ABSENT):
+    if mailbox == "undefined" or (mailbox in ABSENT and domain.partition(".")[0] in ABSENT):
         return True
     return _is_template(email) or any(map(_is_whole_template, (mailbox, domain)))
 

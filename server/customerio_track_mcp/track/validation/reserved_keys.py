@@ -47,6 +47,7 @@ _MAX_ROOT_CHARACTERS: Final = 64
 
 _SEPARATORS: Final = ".[]\"'"
 _ROOT: Final = re.compile(rf"[^{re.escape(_SEPARATORS)}]*")
+_WORDS: Final = re.compile(r"(?:[A-Za-z0-9_-]+\n)*+")
 # Printable, but never visible by themselves: combining grapheme joiner, fillers, variation selectors.
 _INVISIBLE: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -67,10 +68,16 @@ def reserved_key_problems(
         reserved: reserved keys, each with what it does.
         allowed: the reserved keys that the operator allows.
     """
-    if not given or not names_fit(given, EVENT_DATA_BYTES):
+    if not given or not names_fit(given, EVENT_DATA_BYTES) or _are_other_words(given, reserved):
         return []
     rejected = ((key, name) for key in given if (name := _reserved_name(key, reserved)) and name not in allowed)
     return [_problem(parameter, key, name, reserved[name]) for key, name in islice(rejected, MAX_PROBLEMS_SHOWN)]
+
+
+def _are_other_words(keys: Collection[str], reserved: Mapping[str, str]) -> bool:
+    """Return whether all `keys` are words of ASCII letters and digits, none of them reserved in any case."""
+    lines = "\n".join([*keys, ""])
+    return _WORDS.fullmatch(lines) is not None and reserved.keys().isdisjoint(lines.lower().split("\n"))
 
 
 def _problem(parameter: str, key: str, name: str, reason: str) -> Problem:

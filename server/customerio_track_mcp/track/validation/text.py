@@ -14,6 +14,8 @@ _WHITESPACE: Final = " \t\n\r\u00a0\u1680\u202f\u205f\u3000" + "".join(map(chr, 
 
 def utf8_size(text: str) -> int | None:
     """Return the size of `text` in bytes of UTF-8; None if it contains a lone surrogate, which UTF-8 cannot encode."""
+    if text.isascii():
+        return len(text)
     try:
         return len(text.encode())
     except UnicodeEncodeError:
@@ -27,11 +29,17 @@ def trim(text: str) -> str:
 
 def text_problems(parameter: str, text: str, max_bytes: int) -> list[Problem]:
     """Validate `text`, which must not be blank, nor longer than `max_bytes` bytes of UTF-8."""
+    problem = text_problem(text, max_bytes)
+    return [Problem(parameter, problem)] if problem else []
+
+
+def text_problem(text: str, max_bytes: int) -> str:
+    """Return what is wrong with `text`, as `text_problems` does; empty if it is valid."""
     if len(text) <= max_bytes and not trim(text):
-        return [Problem(parameter, f"is blank; pass 1 to {max_bytes} bytes of text")]
+        return f"is blank; pass 1 to {max_bytes} bytes of text"
     size = utf8_size(text)
     if size is None:
-        return [Problem(parameter, LONE_SURROGATE)]
+        return LONE_SURROGATE
     if size > max_bytes:
-        return [Problem(parameter, f"is {size} bytes long; the maximum is {max_bytes} bytes of UTF-8")]
-    return []
+        return f"is {size} bytes long; the maximum is {max_bytes} bytes of UTF-8"
+    return ""
