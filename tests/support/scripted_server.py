@@ -78,6 +78,11 @@ class ScriptedServer:
         host, port = self._server.sockets[0].getsockname()[:2]
         return f"{'https' if self._tls else 'http'}://{host}:{port}"
 
+    @property
+    def open_connections(self) -> int:
+        """The number of connections that neither side has closed."""
+        return len(self._connections)
+
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, ssl=self._tls)
         return self

@@ -95,7 +95,7 @@ NOTHING: Final[Mapping[str, str]] = {
     "tools/schemas.py": "descriptions of parameters",
     "track/__init__.py": "a module without an attribute",
     "track/transports/certificates.py:_EXPECTED": "parts of a message",
-    "track/transports/pool.py": "an error of a client that is closed",
+    "track/transports/aiohttp_errors.py:_CLOSED": "an error of a client that is closed",
     "track/validation/characters.py:_KINDS": "parts of a message",
     "track/validation/reserved_keys.py:RESERVED_ATTRIBUTES": "parts of a message",
     "track/validation/reserved_keys.py:RESERVED_EVENT_DATA": "parts of a message",

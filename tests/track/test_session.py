@@ -83,6 +83,12 @@ async def test_base_url_may_have_a_path(scripted: ScriptedServer) -> None:
     assert scripted.requests[0].target == "/gateway/api/v1/segments/7/add_customers?id_type=id"
 
 
+async def test_path_of_the_base_url_is_encoded_but_never_decoded(scripted: ScriptedServer) -> None:
+    async with TrackClient(CREDENTIALS, f"{scripted.url}/a%2Bb/gatewäy/") as client:
+        await client.identify("42")
+    assert scripted.requests[0].target == "/a%2Bb/gatew%C3%A4y/api/v1/customers/42"
+
+
 async def test_nothing_is_sent_without_credentials(scripted: ScriptedServer) -> None:
     async with TrackClient(None, scripted.url, retry_policy=FAST_RETRIES) as client:
         with pytest.raises(MissingCredentialsError):

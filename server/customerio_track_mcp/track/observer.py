@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from customerio_track_mcp.track.operations import TrackRequest
@@ -28,8 +27,7 @@ class Observer:
     def waited(self, seconds: float) -> None:
         """Receive how long a request waited for the rate limit, in seconds."""
 
-    @contextmanager
-    def attempting(self, request: TrackRequest, number: int) -> Iterator[Attempt]:
-        """Wrap an attempt. The yielded `Attempt` has its `status` when the block ends."""
+    def attempting(self, request: TrackRequest, number: int) -> AbstractContextManager[Attempt]:
+        """Wrap an attempt. The `Attempt` has its `status` when the block ends."""
         del request
-        yield Attempt(number)
+        return nullcontext(Attempt(number))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
-
-import httpx
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final, cast
 
 from customerio_track_mcp.track.transports.response_limits import MAX_BODY_BYTES
+
+if TYPE_CHECKING:
+    import httpx
 
 _IDENTITY: Final = ("", "identity")
 
@@ -26,16 +28,33 @@ async def read_body(response: httpx.Response) -> bytes:
         httpx.RequestError: it was not received completely.
     """
     stream = cast("httpx.AsyncByteStream", response.stream)
+    content = b""
     try:
-        if "content-encoding" in response.headers:
-            encoding = response.headers["content-encoding"].strip().lower()
-            if encoding not in _IDENTITY:
-                raise UnreadableBodyError("has a content encoding that was not requested")
-        content = b""
+        require_readable(response.headers, content)
         async for chunk in stream:
             content = content + chunk if content else chunk
-            if len(content) > MAX_BODY_BYTES:
-                raise UnreadableBodyError(f"is longer than {MAX_BODY_BYTES} bytes")
+            require_readable(response.headers, content)
         return content
     finally:
         await stream.aclose()
+
+
+def require_readable(headers: Mapping[str, str], content: bytes) -> None:
+    """Check what was received of a body.
+
+    Raises:
+        UnreadableBodyError: it is encoded, or longer than `MAX_BODY_BYTES`.
+    """
+    if "content-encoding" in headers and headers["content-encoding"].strip().lower() not in _IDENTITY:
+        raise UnreadableBodyError("has a content encoding that was not requested")
+    if len(content) > MAX_BODY_BYTES:
+        raise UnreadableBodyError(f"is longer than {MAX_BODY_BYTES} bytes")
+
+
+def readable_body(headers: Mapping[str, str], content: bytes) -> bytes | UnreadableBodyError:
+    """Return a body that was received, or why it cannot be read."""
+    try:
+        require_readable(headers, content)
+    except UnreadableBodyError as error:
+        return error
+    return content

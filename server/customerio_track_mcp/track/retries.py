@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
-
-import anyio
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception,
-    stop_after_attempt,
-    stop_before_delay,
-    wait_exponential_jitter,
-)
+from typing import TYPE_CHECKING, Final
 
 from customerio_track_mcp.track.errors import ClosedError, RequestFailedError, StoppedError, TimeBudgetExceededError
 from customerio_track_mcp.track.observer import Observer
@@ -23,6 +15,9 @@ from customerio_track_mcp.track.operations import TrackRequest
 from customerio_track_mcp.track.rate_limit.base import RateLimiter
 from customerio_track_mcp.track.retry_policy import RetryPolicy
 from customerio_track_mcp.track.session import Receipt, Session
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 logger = logging.getLogger("customerio_track_mcp.track")
 
@@ -66,9 +61,7 @@ class RetryingSender:
         self._observer = observer
         self._closed = False
         self._ended_by: type[RequestFailedError] | None = None
-        self._in_flight: set[anyio.CancelScope] = set()
-        initial = retry_policy.initial_backoff
-        self._backoff = wait_exponential_jitter(multiplier=initial, max=8, jitter=initial)
+        self._in_flight: set[asyncio.Timeout] = set()
 
     async def send(self, request: TrackRequest, progress: Progress | None = None) -> Receipt:
         """Send a request until it is confirmed or rejected, or attempts or time run out.
@@ -114,35 +107,50 @@ class RetryingSender:
 
     def _end_calls(self, error: type[RequestFailedError]) -> None:
         self._ended_by = self._ended_by or error
-        for scope in self._in_flight:
-            scope.deadline = anyio.current_time()
+        for deadline in self._in_flight:
+            if not deadline.expired():
+                deadline.reschedule(0)  # a time in the past
 
     async def _send_before_deadline(self, request: TrackRequest, progress: Progress) -> Receipt:
         if self._ended_by is not None:
             raise TimeoutError
-        with anyio.fail_after(self._retry_policy.time_budget) as scope:
-            self._in_flight.add(scope)
+        async with asyncio.timeout(self._retry_policy.time_budget) as deadline:
+            self._in_flight.add(deadline)
             try:
-                return await self._send(request, progress)
+                return await self._send(request, progress, deadline)
             finally:
-                self._in_flight.discard(scope)
+                self._in_flight.discard(deadline)
 
-    async def _send(self, request: TrackRequest, progress: Progress) -> Receipt:
+    async def _send(self, request: TrackRequest, progress: Progress, deadline: asyncio.Timeout) -> Receipt:
         try:
             return await self._attempt(request, progress)
         except RequestFailedError as failure:
             if self._ended_by is not None:
                 raise TimeoutError from failure
-            return await self._retry(request, progress, failure)
+            return await self._retry(request, progress, failure, deadline)
 
-    async def _retry(self, request: TrackRequest, progress: Progress, first: RequestFailedError) -> Receipt:
-        seconds_left = anyio.current_effective_deadline() - anyio.current_time()
+    async def _retry(
+        self, request: TrackRequest, progress: Progress, first: RequestFailedError, deadline: asyncio.Timeout
+    ) -> Receipt:
+        # Imported here, since it takes some milliseconds and a megabyte, and most calls make no retry.
+        from tenacity import (
+            AsyncRetrying,
+            retry_if_exception,
+            stop_after_attempt,
+            stop_before_delay,
+            wait_exponential_jitter,
+        )
+
+        initial = self._retry_policy.initial_backoff
+        backoff = wait_exponential_jitter(multiplier=initial, max=8, jitter=initial)
+        ends_at, now = deadline.when(), asyncio.get_running_loop().time()
+        seconds_left = 0.0 if ends_at is None else ends_at - now
         attempts = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, RequestFailedError) and error.retryable),
-            wait=self._wait_before_retry,
+            wait=lambda state: max(backoff(state), _retry_after(state) or 0.0),
             stop=stop_after_attempt(self._retry_policy.max_attempts) | stop_before_delay(seconds_left),
             before_sleep=_log_failed_attempt,
-            sleep=anyio.sleep,
+            sleep=asyncio.sleep,
             reraise=True,
         )
         async for attempt in attempts:
@@ -154,11 +162,11 @@ class RetryingSender:
         return receipt
 
     async def _attempt(self, request: TrackRequest, progress: Progress) -> Receipt:
-        waiting_since = anyio.current_time()
+        waiting_since = time.monotonic()
         try:
             await self._rate_limiter.acquire()
         finally:
-            self._observer.waited(anyio.current_time() - waiting_since)
+            self._observer.waited(time.monotonic() - waiting_since)
         if self._ended_by is not None:
             raise TimeoutError  # the wait ended at the same moment, and its task was not canceled
         progress.attempts += 1
@@ -180,11 +188,6 @@ class RetryingSender:
             attempt.status = receipt.status
             return receipt
 
-    def _wait_before_retry(self, state: RetryCallState) -> float:
-        failure = state.outcome.exception() if state.outcome else None
-        retry_after = failure.retry_after if isinstance(failure, RequestFailedError) else None
-        return max(self._backoff(state), retry_after or 0.0)
-
     def _deadline_error(self, progress: Progress) -> RequestFailedError:
         error = self._ended_by or TimeBudgetExceededError
         reason = _REASONS.get(error) or self._time_budget_exceeded
@@ -205,6 +208,11 @@ def _with_progress(error: RequestFailedError, request: TrackRequest, progress: P
     error.outcome_unknown = progress.outcome_unknown
     error.event_id = request.event_id
     return error
+
+
+def _retry_after(state: RetryCallState) -> float | None:
+    failure = state.outcome.exception() if state.outcome else None
+    return failure.retry_after if isinstance(failure, RequestFailedError) else None
 
 
 def _log_failed_attempt(state: RetryCallState) -> None:

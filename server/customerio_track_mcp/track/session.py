@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, Final
-
-import httpx
+from typing import TYPE_CHECKING, Final
 
 from customerio_track_mcp.track.credentials import Credentials
 from customerio_track_mcp.track.errors import MissingCredentialsError
 from customerio_track_mcp.track.operations import TrackRequest
-from customerio_track_mcp.track.response_body import UnreadableBodyError, read_body
-from customerio_track_mcp.track.responses import parse_response, parse_transport_error
+from customerio_track_mcp.track.responses import parse_response
 from customerio_track_mcp.track.retry_policy import RetryPolicy
-from customerio_track_mcp.track.transports.httpx_trace import SENDING
-from customerio_track_mcp.track.transports.pool import create_transport
+from customerio_track_mcp.track.transports.base import Destination, RequestSender
+from customerio_track_mcp.track.transports.pool import create_sender
+
+if TYPE_CHECKING:
+    import httpx
 
 USER_AGENT: Final = f"customerio-track-mcp/{version('customerio-track-mcp')}"
 
@@ -59,27 +59,29 @@ class Session:
     ) -> None:
         self._credentials = credentials
         self._secrets = credentials.secrets if credentials is not None else ()
-        self._base_url = base_url.rstrip("/")
-        self._headers = httpx.Headers(
-            {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
-        )
+        headers = {"User-Agent": USER_AGENT, "Accept": "application/json", "Accept-Encoding": "identity"}
         if credentials is not None:
-            self._headers["Authorization"] = f"Basic {credentials.basic}"
-        self._headers_with_body = httpx.Headers(self._headers)
-        self._headers_with_body["Content-Type"] = "application/json"
-        self._timeout = httpx.Timeout(
-            connect=retry_policy.connect_timeout,
-            read=retry_policy.read_timeout,
-            write=retry_policy.write_timeout,
-            pool=retry_policy.pool_timeout,
-        ).as_dict()
-        self._transport = transport or create_transport(base_url, max_connections)
+            headers["Authorization"] = f"Basic {credentials.basic}"
+        destination = Destination(
+            base_url.rstrip("/"),
+            headers,
+            {**headers, "Content-Type": "application/json"},
+            {
+                "connect": retry_policy.connect_timeout,
+                "read": retry_policy.read_timeout,
+                "write": retry_policy.write_timeout,
+                "pool": retry_policy.pool_timeout,
+            },
+        )
+        self._sender = (
+            create_sender(destination, max_connections) if transport is None else _sender_over(transport, destination)
+        )
         self._is_closed = False
 
     async def aclose(self) -> None:
         """Close every connection of the pool, unless that is done."""
         if not self._is_closed:
-            await self._transport.aclose()
+            await self._sender.aclose()
             self._is_closed = True
 
     def require_credentials(self) -> None:
@@ -102,27 +104,12 @@ class Session:
         Raises:
             RequestFailedError: the Track API did not confirm the request.
         """
+        response = await self._sender.send(request, on_sending)
+        body = parse_response(response, self._secrets)
+        return Receipt(response.status, body, attempts=number, event_id=request.event_id)
 
-        async def trace(event: str, info: Mapping[str, Any]) -> None:
-            # A CONNECT to a proxy precedes the request and is not part of it.
-            if event == SENDING and info["request"].method != b"CONNECT":
-                on_sending()
 
-        content: bytes | UnreadableBodyError
-        try:
-            response = await self._transport.handle_async_request(
-                httpx.Request(
-                    request.method,
-                    self._base_url + request.path,
-                    headers=self._headers_with_body if request.content else self._headers,
-                    content=request.content,
-                    extensions={"timeout": self._timeout, "trace": trace},
-                )
-            )
-            content = await read_body(response)
-        except httpx.RequestError as error:
-            raise parse_transport_error(error) from error
-        except UnreadableBodyError as error:
-            content = error
-        body = parse_response(response, content, self._secrets)
-        return Receipt(response.status_code, body, attempts=number, event_id=request.event_id)
+def _sender_over(transport: httpx.AsyncBaseTransport, destination: Destination) -> RequestSender:
+    from customerio_track_mcp.track.transports.httpx_sender import HttpxSender
+
+    return HttpxSender(transport, destination)

@@ -22,7 +22,8 @@ from customerio_track_mcp.track import (
     UnavailableError,
     UntrustedCertificateError,
 )
-from customerio_track_mcp.track.transports.pool import PooledTransport
+from customerio_track_mcp.track.transports.connection_pool import ConnectionPool
+from customerio_track_mcp.track.transports.pooled_transport import PooledTransport
 from tests.support.clients import FAST_RETRIES
 from tests.support.scripted_server import Act, ScriptedServer, close, hang, raw, respond
 from tests.track.failing_calls import CREDENTIALS, ONE_ATTEMPT, PERSON, failure_of_identify, failure_of_track
@@ -106,7 +107,7 @@ async def test_timeout_applies_after_an_interim_response(scripted: ScriptedServe
 @pytest.mark.filterwarnings("ignore:Sending a large body directly")
 async def test_request_that_is_not_received_times_out() -> None:
     """The body is larger than loopback's buffers, and far larger than any request of the tools."""
-    transport = PooledTransport(None, 1)
+    transport = PooledTransport(ConnectionPool(None, 1))
     with socket.create_server(("127.0.0.1", 0)) as listener:  # never reads
         request = httpx.Request(
             "POST",
@@ -207,7 +208,7 @@ async def test_error_of_a_connection_that_closes_at_once_does_not_contain_the_pe
     authority.issue_cert("127.0.0.1").configure_cert(context)
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
-    transport = PooledTransport(trusting, 1)
+    transport = PooledTransport(ConnectionPool(trusting, 1))
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept_and_close() -> None:

@@ -1,4 +1,4 @@
-"""Send httpx requests over aiohttp's pooled connections.
+"""Send requests over aiohttp's pooled connections: those of the Track API directly, and any that httpx describes.
 
 This module is imported with the first request (see `pool.preload`), since importing aiohttp is slow.
 """
@@ -7,62 +7,69 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import os
-import select
-import ssl
-import sys
-from collections.abc import Awaitable, Callable, Mapping
-from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
-from weakref import WeakSet
+import re
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
-import httpx
 import yarl
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
 from aiohttp.payload import BytesPayload
+from multidict import CIMultiDict
 
+from customerio_track_mcp.track.operations import TrackRequest
+from customerio_track_mcp.track.response_body import readable_body
+from customerio_track_mcp.track.transports.base import Destination, RequestSender, Response
 from customerio_track_mcp.track.transports.httpx_trace import SENDING
-from customerio_track_mcp.track.transports.response_handler import BoundedResponseHandler, ResponseTooLongError
+from customerio_track_mcp.track.transports.pool_errors import PoolClosedError, PoolTimeoutError, WriteTimeoutError
+from customerio_track_mcp.track.transports.response_handler import BoundedResponseHandler
 from customerio_track_mcp.track.transports.response_limits import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from customerio_track_mcp.track.transports.sending_trace import create_sending_trace
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from aiohttp.tracing import Trace
+    import httpx
 
+_PLAIN_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
+_AUTOMATIC_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+"""What aiohttp adds to requests without them."""
 _MAX_UNTIMED_BODY_BYTES: Final = 2**16
 
 
 class AiohttpBackend:
-    """Sends requests and reads responses.
+    """Sends requests over a pool of connections.
 
-    It supports the request extensions `timeout` and `trace` (of whose events it reports `SENDING` only), and raises
-    httpx's errors. Their text contains no URL, because a URL contains an identifier (aiohttp's contains it:
-    https://github.com/aio-libs/aiohttp/issues/3959).
+    The text of aiohttp's errors may contain the URL, and with it an identifier
+    (https://github.com/aio-libs/aiohttp/issues/3959), so they are replaced: see `aiohttp_errors`.
 
     Args:
         certificates: for https.
+        max_connections: maximum number of concurrent requests.
     """
 
-    def __init__(self, certificates: SSLContext | None) -> None:
+    def __init__(self, certificates: SSLContext | None, max_connections: int) -> None:
+        connector = aiohttp.TCPConnector(limit=0, ssl=certificates or True)
+        # Private, until aiohttp limits what it receives, and checks idle connections: see response_handler.py.
+        handler: type[ResponseHandler] = BoundedResponseHandler
+        self._event_loop = asyncio.get_running_loop()
+        connector._factory = functools.partial(handler, loop=self._event_loop)
         self._session = aiohttp.ClientSession(
-            connector=_Connector(certificates),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             auto_decompress=False,
             max_line_size=MAX_HEAD_BYTES,
             max_field_size=MAX_HEAD_BYTES,
             trust_env=False,
+            trace_configs=[create_sending_trace()],
         )
-        self._event_loop = asyncio.get_running_loop()
+        self._slots = asyncio.Semaphore(max_connections)
 
-    async def send(self, request: httpx.Request) -> httpx.Response:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and receive the response. Redirects are returned, not followed.
+
+        The request extensions `timeout` and `trace` are supported; of the trace's events, `SENDING` alone.
 
         Returns:
             The response, with its body as it was received: not decoded, and complete unless it is longer than
@@ -72,37 +79,178 @@ class AiohttpBackend:
             httpx.TransportError: no response was received.
             RuntimeError: this is not the event loop in which the backend was created.
         """
-        if asyncio.get_running_loop() is not self._event_loop:
-            raise RuntimeError("a client cannot be used in another event loop than that of its first request")
-        timeouts: Mapping[str, float] = request.extensions["timeout"]
-        token = _pending.set(_PendingRequest(request))
+        import httpx
+
+        from customerio_track_mcp.track.transports.aiohttp_errors import to_httpx_error
+
+        trace: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = request.extensions.get("trace")
+
+        async def on_sending() -> None:
+            if trace is not None:
+                await trace(SENDING, {"request": request})
+
+        timeouts = Timeouts(request.extensions["timeout"])
+        headers = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
         try:
-            async with self._session.request(
+            response, content = await self.send(
                 request.method,
                 yarl.URL(str(request.url), encoded=True),
-                headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
-                data=_body(request.content, timeouts["write"]),
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(
-                    # aiohttp drops `sock_read` after an interim response (1xx); `total` covers what follows.
-                    total=_total_seconds(request),
-                    connect=timeouts["connect"],
-                    sock_connect=timeouts["connect"],
-                    sock_read=timeouts["read"],
-                ),
-            ) as response:
-                stream = httpx.ByteStream(await _read(response))
-                headers = list(response.raw_headers)
-                return httpx.Response(response.status, headers=headers, stream=stream, request=request)
+                headers,
+                request.content,
+                timeouts,
+                on_sending,
+                [name for name in _AUTOMATIC_HEADERS if name not in headers],
+            )
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            # Not the error itself, whose text may contain the URL.
-            raise _to_httpx_error(error, request) from _tls_error_of(error)
+            httpx_error = to_httpx_error(error, timeouts.total, request)
+            raise httpx_error from httpx_error.__cause__
+        return httpx.Response(
+            response.status, headers=list(response.raw_headers), stream=httpx.ByteStream(content), request=request
+        )
+
+    def sender_to(self, destination: Destination) -> RequestSender:
+        """Return what sends requests to `destination`."""
+        return _Sender(self, destination)
+
+    async def send(
+        self,
+        method: str,
+        url: yarl.URL,
+        headers: CIMultiDict[str],
+        content: bytes | None,
+        timeouts: Timeouts,
+        on_sending: Callable[[], Awaitable[None]],
+        absent_headers: Collection[str] = (),
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Send a request and receive the response.
+
+        Args:
+            method: the HTTP method.
+            url: the URL, encoded.
+            headers: all headers, except those that HTTP requires.
+            content: the body; None if there is none.
+            timeouts: for each step, and for the whole.
+            on_sending: called right before the first byte is sent.
+            absent_headers: names of `_AUTOMATIC_HEADERS` that are not in `headers`.
+
+        Returns:
+            The response, and its body as it was received: not decoded, and complete unless it is longer than
+            `MAX_BODY_BYTES`.
+
+        Raises:
+            aiohttp.ClientError: no response was received. Its text may contain the URL.
+            OSError: the same.
+            UnicodeError: the same, since the hostname is invalid.
+            RuntimeError: this is not the event loop in which the backend was created.
+        """
+        if asyncio.get_running_loop() is not self._event_loop:
+            raise RuntimeError("a client cannot be used in another event loop than that of its first request")
+        await self._acquire_slot(timeouts.pool)
+        try:
+            if self._session.closed:
+                raise PoolClosedError
+            response = await self._session.request(
+                method,
+                url,
+                headers=headers,
+                skip_auto_headers=absent_headers or None,
+                data=_body(content, timeouts.write),
+                allow_redirects=False,
+                timeout=timeouts.of_aiohttp,
+                trace_request_ctx=on_sending,
+            )
+            try:
+                return response, await _read(response)
+            finally:
+                if not response.closed:
+                    response.close()
         finally:
-            _pending.reset(token)
+            self._slots.release()
 
     async def aclose(self) -> None:
         """Close every connection."""
         await self._session.close()
+
+    async def _acquire_slot(self, seconds: float) -> None:
+        if not self._slots.locked():
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise PoolTimeoutError from None
+
+
+class Timeouts:
+    """The timeouts of a request, in seconds.
+
+    Args:
+        timeout: httpx's timeouts.
+    """
+
+    def __init__(self, timeout: Mapping[str, float]) -> None:
+        self.pool = timeout["pool"]
+        self.write = timeout["write"]
+        self.total = timeout["connect"] + timeout["write"] + timeout["read"]
+        """From the wait for a connection to the end of the response."""
+        self.of_aiohttp = aiohttp.ClientTimeout(
+            # aiohttp drops `sock_read` after an interim response (1xx); `total` covers what follows.
+            total=self.total,
+            connect=timeout["connect"],
+            sock_connect=timeout["connect"],
+            sock_read=timeout["read"],
+        )
+
+
+class _Sender:
+    """Sends requests to one destination; what they have in common is prepared once."""
+
+    def __init__(self, backend: AiohttpBackend, destination: Destination) -> None:
+        self._backend = backend
+        self._base = _parse_base_url(destination.base_url)
+        self._base_path = self._base.raw_path.rstrip("/")
+        self._headers = CIMultiDict(destination.headers)
+        self._headers_with_body = CIMultiDict(destination.headers_with_body)
+        self._timeouts = Timeouts(destination.timeout)
+
+    async def send(self, request: TrackRequest, on_sending: Callable[[], None]) -> Response:
+        async def report_sending() -> None:
+            on_sending()
+
+        path, _, query = request.path.partition("?")
+        url = yarl.URL.build(
+            scheme=self._base.scheme,
+            authority=self._base.raw_authority,
+            path=self._base_path + path,
+            query_string=query,
+            encoded=True,
+        )
+        headers = self._headers_with_body if request.content else self._headers
+        try:
+            response, content = await self._backend.send(
+                request.method, url, headers, request.content, self._timeouts, report_sending
+            )
+        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+            from customerio_track_mcp.track.transports.aiohttp_errors import to_httpx_error
+            from customerio_track_mcp.track.transports.transport_errors import parse_transport_error
+
+            # Not from the error itself, whose text may contain the URL.
+            httpx_error = to_httpx_error(error, self._timeouts.total)
+            raise parse_transport_error(httpx_error) from httpx_error
+        return Response(response.status, response.raw_headers, readable_body(response.headers, content))
+
+    async def aclose(self) -> None:
+        await self._backend.aclose()
+
+
+def _parse_base_url(base_url: str) -> yarl.URL:
+    """Return a base URL as httpx encodes it (yarl would decode `%2B` in its path)."""
+    if not _PLAIN_ORIGIN.fullmatch(base_url):
+        import httpx
+
+        base_url = str(httpx.URL(base_url))
+    return yarl.URL(base_url, encoded=True)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -117,82 +265,6 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     return content
 
 
-def _total_seconds(request: httpx.Request) -> float:
-    """Return how long an attempt may take from the wait for a connection to the end of the response."""
-    timeouts: Mapping[str, float] = request.extensions["timeout"]
-    return timeouts["connect"] + timeouts["write"] + timeouts["read"]
-
-
-@dataclass(slots=True)
-class _PendingRequest:
-    """The request that aiohttp is sending in this task."""
-
-    request: httpx.Request
-    sending: bool = False
-
-
-_pending: ContextVar[_PendingRequest] = ContextVar("pending_request")
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Reports `SENDING` for a request as soon as it has a connection: aiohttp writes to it right away.
-
-    It overrides `connect`, with which aiohttp's session gets a connection, and reads the state of its protocol;
-    aiohttp's public tracing has no event between the connection and the first byte. That can go when there is such an
-    event, and both issues linked below are solved. It replaces the class of the protocol, too (see
-    `BoundedResponseHandler`).
-    """
-
-    def __init__(self, certificates: SSLContext | None) -> None:
-        super().__init__(limit=0, ssl=certificates or True)
-        handler: type[ResponseHandler] = BoundedResponseHandler
-        self._factory = functools.partial(handler, loop=self._loop)
-        self._used = WeakSet[ResponseHandler]()
-
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's signature
-        pending = _pending.get()
-        if pending.sending:
-            # aiohttp retries idempotent requests on a dropped connection; retrying is RetryingSender's job.
-            # https://github.com/aio-libs/aiohttp/issues/10790
-            raise aiohttp.ServerDisconnectedError
-        connection = await super().connect(req, traces, timeout)
-        while not self._is_clean(connection):
-            connection.close()
-            connection = await super().connect(req, traces, timeout)
-        pending.sending = True
-        cast("BoundedResponseHandler", connection.protocol).expect_response()
-        trace: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = pending.request.extensions.get("trace")
-        if trace is not None:
-            await trace(SENDING, {"request": pending.request})
-        return connection
-
-    def _is_clean(self, connection: Connection) -> bool:
-        """Return whether nothing was received on a kept connection since its last use: no close, no stray response.
-
-        aiohttp would take a response that was sent to an idle connection, such as a 408, for the next request's:
-        https://github.com/aio-libs/aiohttp/issues/13656
-        """
-        protocol = connection.protocol
-        if protocol is None or protocol.transport is None:
-            return False
-        if protocol not in self._used:
-            self._used.add(protocol)
-            return True
-        return not protocol.should_close and not _is_readable(protocol.transport.get_extra_info("socket").fileno())
-
-
-def _is_readable(descriptor: int) -> bool:
-    if sys.platform == "win32":
-        return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
-
-
-class _WriteTimeoutError(TimeoutError):
-    """The request's body was not sent in time."""
-
-
 class _BytesWithWriteTimeout(BytesPayload):
     """A body with a timeout for sending it, which aiohttp lacks: https://github.com/aio-libs/aiohttp/issues/5546."""
 
@@ -205,51 +277,10 @@ class _BytesWithWriteTimeout(BytesPayload):
             async with asyncio.timeout(self._seconds):
                 await super().write_with_length(writer, content_length)
         except TimeoutError:
-            raise _WriteTimeoutError from None
+            raise WriteTimeoutError from None
 
 
-def _body(content: bytes, seconds: float) -> BytesPayload | bytes | None:
-    return _BytesWithWriteTimeout(content, seconds) if len(content) > _MAX_UNTIMED_BODY_BYTES else content or None
-
-
-def _tls_error_of(error: aiohttp.ClientError | OSError | UnicodeError) -> Exception | None:
-    """Return the original error of a failed TLS handshake. Its text contains no URL."""
-    if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return error.certificate_error
-    if isinstance(error, aiohttp.ClientConnectorSSLError):
-        original: OSError = error.os_error
-        return original
-    return None
-
-
-def _to_httpx_error(
-    error: aiohttp.ClientError | OSError | UnicodeError, request: httpx.Request
-) -> httpx.TransportError:
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return httpx.ConnectTimeout("", request=request)
-        case aiohttp.ServerTimeoutError():
-            return httpx.ReadTimeout("", request=request)
-        case aiohttp.ClientConnectorCertificateError():
-            return httpx.ConnectError(str(error.certificate_error), request=request)
-        case aiohttp.ClientConnectorError():
-            return httpx.ConnectError(str(error.os_error), request=request)
-        case UnicodeError():
-            return httpx.ConnectError("invalid hostname", request=request)
-        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
-            return httpx.UnsupportedProtocol("", request=request)
-        case ResponseTooLongError():
-            return httpx.RemoteProtocolError("the response is too long", request=request)
-        case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | aiohttp.ClientResponseError():
-            return httpx.RemoteProtocolError(type(error).__name__, request=request)
-        case _WriteTimeoutError():
-            return httpx.WriteTimeout("", request=request)
-        case TimeoutError():
-            text = f"no complete response in {_total_seconds(request):g} seconds, connecting and sending included"
-            return httpx.ReadTimeout(text, request=request)
-        case ssl.SSLError():  # its `errno` is a number of OpenSSL's
-            return httpx.ReadError(f"TLS: {error.reason}", request=request)
-        case OSError(errno=int(number)) if number > 0:
-            return httpx.ReadError(os.strerror(number), request=request)
-        case _:
-            return httpx.ReadError(type(error).__name__, request=request)
+def _body(content: bytes | None, seconds: float) -> BytesPayload | bytes | None:
+    if not content:
+        return None
+    return _BytesWithWriteTimeout(content, seconds) if len(content) > _MAX_UNTIMED_BODY_BYTES else content

@@ -42,6 +42,13 @@ def named_certificates() -> ssl.SSLContext | None:
     return None
 
 
+def default_certificates() -> ssl.SSLContext:
+    """Return a context that trusts certifi's authorities."""
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
+
+
 def _read(variable: str, value: str) -> ssl.SSLContext:
     if variable == "SSL_CERT_DIR" or (variable == "REQUESTS_CA_BUNDLE" and Path(value).is_dir()):
         return _read_folders(value)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.request import getproxies, proxy_bypass
 
-import httpx
-
 from customerio_track_mcp.track.loopback import is_loopback
+
+if TYPE_CHECKING:
+    import httpx
 
 _SCHEMES: Final = ("http", "https", "socks5", "socks5h")
 _MAX_PORT: Final = 65535
@@ -23,6 +24,15 @@ _EXPECTED: Final = (
     "expected http://HOST:PORT or http://USER:PASSWORD@HOST:PORT; percent-encode special characters in user and "
     "password (for example # as %23, / as %2F, @ as %40)"
 )
+
+
+def proxy_of_the_environment(base_url: str) -> httpx.URL | None:
+    """Return the proxy for the requests to `base_url`; see `find_proxy`. Without any proxy, httpx is not imported."""
+    if not getproxies():
+        return None
+    import httpx
+
+    return find_proxy(httpx.URL(base_url))
 
 
 def find_proxy(url: httpx.URL) -> httpx.URL | None:
@@ -55,6 +65,8 @@ def _parse(value: str) -> httpx.URL:
     Raises:
         ValueError: it is invalid; the text says how.
     """
+    import httpx
+
     try:
         url = httpx.URL(value if "://" in value else f"http://{value}")
         hostname = url.raw_host.decode("ascii")

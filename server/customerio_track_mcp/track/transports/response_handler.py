@@ -1,10 +1,15 @@
-"""aiohttp's protocol of a connection, with a limit on what is received for one response.
+"""aiohttp's protocol of a connection, with two checks that it lacks: the length of a response, and idle connections.
 
 aiohttp limits each header and the number of headers, but not their sum (8 MiB), interim responses, or the framing of a
-body. This module can go when it does (https://github.com/aio-libs/aiohttp/issues/2638, about the body alone).
+body. `BoundedResponseHandler` can go when it does (https://github.com/aio-libs/aiohttp/issues/2638, about the body
+alone), and when https://github.com/aio-libs/aiohttp/issues/13656 is fixed, too.
 """
 
 from __future__ import annotations
+
+import select
+import sys
+from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -26,9 +31,21 @@ class BoundedResponseHandler(ResponseHandler):
 
     _bytes_left = 0
 
-    def expect_response(self) -> None:
+    def is_connected(self) -> bool:
+        """Return whether a connection may be used again: it is open, and nothing was received since its last response.
+
+        aiohttp asks before it uses an idle connection. It would take a response that was sent to one, such as a 408,
+        for the next request's. That part can go when https://github.com/aio-libs/aiohttp/issues/13656 is fixed.
+        """
+        transport = self.transport
+        if transport is None or transport.is_closing() or self.should_close:
+            return False
+        return not _is_readable(transport.get_extra_info("socket").fileno())
+
+    def set_response_params(self, **params: Any) -> None:
         """Start to count: a request is about to be sent."""
         self._bytes_left = MAX_HEAD_BYTES
+        super().set_response_params(**params)
 
     def data_received(self, data: bytes) -> None:
         """Parse `data` as far as it is within the limit."""
@@ -56,3 +73,11 @@ class BoundedResponseHandler(ResponseHandler):
             self._payload.set_exception(error)
         if self.transport is not None:
             self.transport.abort()
+
+
+def _is_readable(descriptor: int) -> bool:
+    if sys.platform == "win32":
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))
