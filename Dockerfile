@@ -9,7 +9,7 @@ RUN python3 -m venv --without-pip /opt/venv
 # The pip that builds and installs is pinned too; older ones have no --build-constraint, which pins the build backend.
 RUN python3 -m venv /opt/build
 RUN /opt/build/bin/python -m pip install --no-cache-dir --constraint constraints.txt pip
-RUN /opt/build/bin/python -m pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt ".[redis,otel]"
+RUN /opt/build/bin/python -m pip --python /opt/venv/bin/python install --no-cache-dir --constraint constraints.txt --build-constraint constraints.txt ".[fast,redis,otel]"
 
 FROM python:${PYTHON_VERSION}-slim-trixie
 ARG PYTHON_VERSION

@@ -33,6 +33,14 @@ def _isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.fixture(params=["h11", "httptools"])
+def http_parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _isolated_settings: None) -> str:
+    """The parser of HTTP requests, for services in this process and in others."""
+    parser: str = request.param
+    monkeypatch.setenv("CUSTOMERIO_HTTP_PARSER", parser)
+    return parser
+
+
 @pytest.fixture(autouse=True)
 def _isolated_logging() -> Iterator[None]:
     """Undo `configure_logging`, which commands call: later tests in this process read the log at its usual levels."""

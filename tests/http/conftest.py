@@ -9,6 +9,23 @@ import pytest
 from tests.support.authorization_server import AuthorizationServer, authorization_server
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of every module that serves HTTP with both parsers."""
+    if {"running_service", "serve"} & vars(metafunc.module).keys():
+        metafunc.parametrize("http_parser", ["h11", "httptools"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def http_parser(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _isolated_settings: None
+) -> str | None:
+    """The parser of HTTP requests; None in modules that do not serve HTTP."""
+    parser: str | None = getattr(request, "param", None)
+    if parser is not None:
+        monkeypatch.setenv("CUSTOMERIO_HTTP_PARSER", parser)
+    return parser
+
+
 @pytest.fixture
 async def issuer() -> AsyncIterator[AuthorizationServer]:
     """An authorization server."""

@@ -87,7 +87,7 @@ async def test_ambiguous_end_of_a_request_gets_400_and_closes_the_connection(
         await stream.send(f"POST {path} {head}\r\nHost: localhost\r\n\r\n{smuggled}".encode())
         response = await read_until_closed(stream)
     assert response.startswith(b"HTTP/1.1 400")
-    assert response.count(b"HTTP/1.1") == 2  # the other is in the text
+    assert response.count(b"HTTP/1.1 ") == 1
     assert b"\r\nconnection: close\r\n" in response.lower()
 
 

@@ -15,7 +15,7 @@ import pytest
 from anyio import to_thread
 from anyio.abc import SocketStream
 
-from customerio_track_mcp.http.small_reads import SmallReadsH11Protocol
+from customerio_track_mcp.http.small_reads import SmallReadsMixin
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.http_service import (
     PING,
@@ -169,7 +169,7 @@ async def test_rest_of_a_request_that_got_a_response_is_not_awaited_for_long(
 
 def connections_of(client: socket.socket) -> list[asyncio.Transport]:
     """Return the service's side, which is in this process, of the connection of a client."""
-    protocols = [item for item in gc.get_objects() if isinstance(item, SmallReadsH11Protocol)]
+    protocols = [item for item in gc.get_objects() if isinstance(item, SmallReadsMixin)]
     transports = [protocol.transport for protocol in protocols if protocol.transport is not None]
     return [item for item in transports if item.get_extra_info("peername") == client.getsockname()]
 

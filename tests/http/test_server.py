@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 import anyio
 import pytest
 from starlette.responses import PlainTextResponse
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from customerio_track_mcp.http.server import serve
+from customerio_track_mcp.http.transport_in_scope import TransportInScopeMixin
 from customerio_track_mcp.settings.http import HttpSettings
 from tests.support.http_service import call, payload_in, running_service
 from tests.support.scripted_server import ScriptedServer
@@ -21,13 +21,13 @@ from tests.support.scripted_server import ScriptedServer
 def no_delay(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """TCP_NODELAY of each accepted connection. Without it, the second part of a response waits 40 ms for an ACK."""
     options: list[int] = []
-    connection_made = H11Protocol.connection_made
+    connection_made = TransportInScopeMixin.connection_made
 
-    def spy(protocol: H11Protocol, transport: asyncio.Transport) -> None:
+    def spy(protocol: TransportInScopeMixin, transport: asyncio.Transport) -> None:
         options.append(transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
         connection_made(protocol, transport)
 
-    monkeypatch.setattr(H11Protocol, "connection_made", spy)
+    monkeypatch.setattr(TransportInScopeMixin, "connection_made", spy)
     return options
 
 

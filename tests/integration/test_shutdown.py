@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections import Counter
@@ -9,10 +10,12 @@ from contextlib import AbstractContextManager
 
 import anyio
 import httpx
+import pytest
 
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.http_service import HEADERS, another_call, call, payload_in
 from tests.support.process import environment, exit_status, running, url_from_stderr
+from tests.support.raw_messages import LEGACY, MODERN, headers_of, raw_call
 from tests.support.scripted_server import ScriptedServer, hang, respond_when
 from tests.support.waiting import wait_until
 
@@ -42,6 +45,39 @@ async def readyz_gets(url: httpx.URL, status: int | None) -> bool:
             return (await http.get(url.copy_with(path="/readyz"))).status_code == status
         except httpx.TransportError:
             return status is None
+
+
+@pytest.mark.parametrize("version", [LEGACY, MODERN])
+@pytest.mark.usefixtures("http_parser")
+async def test_sigterm_cuts_no_response(scripted: ScriptedServer, version: str) -> None:
+    """sse-starlette would end every stream of the older version at SIGTERM."""
+    calls = 50
+    go = anyio.Event()
+    scripted.acts = [respond_when(go)] * calls
+    responses: list[httpx.Response] = []
+    with service(scripted.url, rate_limit="10000", http_body_timeout="3") as process:
+        url = httpx.URL(url_from_stderr(process, "listening on"))
+
+        async def send_event(number: int) -> None:
+            content = raw_call(version, json.dumps({"customer_id": str(number), "event_name": "bought"}))
+            responses.append(await http.post(url, content=content, headers=headers_of(version)))
+
+        async with (
+            http_client() as http,
+            await anyio.connect_tcp("127.0.0.1", url.port or 0) as slow,
+            anyio.create_task_group() as tasks,
+        ):
+            for number in range(calls):
+                tasks.start_soon(send_event, number)
+            await wait_until(lambda: len(scripted.requests) == calls)
+            await slow.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+            process.send_signal(signal.SIGTERM)
+            # sse-starlette looks twice a second for a server that exits. It has done so in the three seconds until a
+            # body is too slow.
+            assert (await slow.receive()).startswith(b"HTTP/1.1 408")
+            go.set()
+        assert await exit_status(process) == 0
+    assert [payload_in(response)["success"] for response in responses] == [True] * calls
 
 
 async def test_sigterm_finishes_calls_in_flight_and_refuses_new_connections(scripted: ScriptedServer) -> None:

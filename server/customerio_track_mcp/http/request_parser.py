@@ -1,66 +1,51 @@
-"""h11's parser of requests, with limits on headers and chunks, and without a log line for each invalid request."""
+"""Choose the parser of HTTP requests, and build uvicorn's protocol above it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from typing import Final
+from importlib.util import find_spec
+from typing import Any, Protocol
 
-import h11
-
-MAX_HEADERS: Final = 128
-"""Headers of a request, and trailers of its body. Clients and proxies send 10 to 40. h11 limits only the bytes of a
-head, to 32 KiB, which can be 8000 headers: they take 1 MB and 15 ms of each connection before a token is checked."""
-
-MAX_SMALL_CHUNKS: Final = 256
-"""Chunks of less than `SMALL_CHUNK_BYTES` in one body. Clients send JSON in one piece, or in chunks of kilobytes. A
-chunk of one byte takes as long to parse as one of kilobytes: 16 KiB of them block the event loop for 40 ms."""
-
-SMALL_CHUNK_BYTES: Final = 16
-
-_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+from customerio_track_mcp.http.client_timeouts import ClientTimeouts, ClientTimeoutsMixin
+from customerio_track_mcp.http.small_reads import SmallReadsMixin
+from customerio_track_mcp.http.transport_in_scope import TransportInScopeMixin
+from customerio_track_mcp.http.uvicorn_protocol import UvicornProtocol
+from customerio_track_mcp.settings.http import HttpParser
 
 
-class RequestParser(h11.Connection):
-    """Parses the requests of one connection.
+class CreateProtocol(Protocol):
+    """Creates the protocol of a connection."""
 
-    uvicorn logs a warning for each invalid request and then sends a response, although it may have sent one already.
-    Here, an invalid request is passed to `on_invalid` instead.
+    def __call__(
+        self,
+        *,
+        timeouts: ClientTimeouts,
+        buffer: bytearray,
+        on_invalid_request: Callable[[], None],
+        **uvicorn: Any,
+    ) -> UvicornProtocol:
+        """Create a protocol.
+
+        Args:
+            timeouts: how long the client may take.
+            buffer: `small_reads.READ_BYTES`, which all connections of an event loop share.
+            on_invalid_request: called for each request that is not valid HTTP.
+            uvicorn: uvicorn's arguments.
+        """
+
+
+def protocol_above(parser: HttpParser) -> CreateProtocol:
+    """Return the class of protocols above a parser.
 
     Args:
-        on_invalid: called once, and then the connection must be closed.
+        parser: `httptools` must be installed; `auto` is httptools if it is installed, and h11 otherwise.
     """
+    if parser == "httptools" or (parser == "auto" and find_spec("httptools")):
+        from customerio_track_mcp.http.httptools_requests import HttptoolsRequests as Requests
+    else:
+        from customerio_track_mcp.http.h11_requests import H11Requests as Requests  # type: ignore[assignment]
 
-    def __init__(self, on_invalid: Callable[[], None]) -> None:
-        super().__init__(h11.SERVER)
-        self._on_invalid = on_invalid
-        self._small_chunks = 0
+    class HttpProtocol(ClientTimeoutsMixin, SmallReadsMixin, TransportInScopeMixin, Requests):  # type: ignore[misc]
+        """One connection."""
 
-    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return the next part of a request, or that there is none yet."""
-        try:
-            if self.their_state is h11.IDLE:
-                self._check_head()
-            event = super().next_event()
-            self._check_body(event)
-        except h11.RemoteProtocolError:
-            self._on_invalid()
-            return h11.NEED_DATA
-        return event
-
-    def _check_head(self) -> None:
-        received, _ = self.trailing_data
-        end = _END_OF_HEAD.search(received)
-        lines = received.count(b"\n", 0, end.start() + 1 if end else len(received))
-        if lines > 1 + MAX_HEADERS:  # the first line is the method and the path
-            raise h11.RemoteProtocolError("too many headers", error_status_hint=431)
-
-    def _check_body(self, event: object) -> None:
-        if isinstance(event, h11.Request):
-            self._small_chunks = 0
-        elif isinstance(event, h11.Data) and event.chunk_start and event.chunk_end:
-            self._small_chunks += len(event.data) < SMALL_CHUNK_BYTES
-            if self._small_chunks > MAX_SMALL_CHUNKS:
-                raise h11.RemoteProtocolError("too many small chunks")
-        elif isinstance(event, h11.EndOfMessage) and len(event.headers) > MAX_HEADERS:
-            raise h11.RemoteProtocolError("too many trailers")
+    return HttpProtocol

@@ -12,12 +12,15 @@ from typing import Final
 
 import anyio
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp
 
-from customerio_track_mcp.http.client_timeouts import timeout_protocol
+from customerio_track_mcp.http.client_timeouts import client_timeouts
 from customerio_track_mcp.http.connection_limit import ACCEPTS_AT_ONCE, ConnectionLimit, logging_accept_failures
 from customerio_track_mcp.http.open_files import connections_within, raise_open_file_limit
 from customerio_track_mcp.http.periodic_count import PeriodicCount
+from customerio_track_mcp.http.request_parser import protocol_above
+from customerio_track_mcp.http.small_reads import READ_BYTES
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.signals import signals
 
@@ -63,7 +66,12 @@ async def serve(
     invalid = PeriodicCount(
         _LOG_SECONDS, lambda number: logger.warning("invalid HTTP requests", extra={"requests": number})
     )
-    protocol = partial(timeout_protocol(settings.body_timeout, settings.keep_alive, max_connections), invalid.add)
+    protocol = partial(
+        protocol_above(settings.parser),
+        timeouts=client_timeouts(settings.body_timeout, settings.keep_alive, max_connections),
+        buffer=bytearray(READ_BYTES),
+        on_invalid_request=invalid.add,
+    )
     config = uvicorn.Config(
         app,
         http=ConnectionLimit(protocol, max_connections, on_refused_connection),  # type: ignore[arg-type]
@@ -75,6 +83,10 @@ async def serve(
         ws="none",
     )
     server = _Server(config, on_ready)
+    # When the SDK imports sse-starlette, it patches `uvicorn.Server.handle_exit` so that SIGTERM ends every stream of
+    # protocol 2025-11-25, also before its result was sent (https://github.com/sysid/sse-starlette/issues/211). Only
+    # `shut_down` and `end` below decide when calls end. It can go when the SDK does not import sse-starlette.
+    AppStatus.disable_automatic_graceful_drain()  # type: ignore[no-untyped-call]
 
     async def shut_down() -> None:
         drain()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
@@ -12,7 +13,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 from customerio_track_mcp.settings.allow_lists import validated_hostnames, validated_origins
 from customerio_track_mcp.settings.base import EnvironmentSettings
 from customerio_track_mcp.settings.http_path import validated_path
-from customerio_track_mcp.settings.validators import split
+from customerio_track_mcp.settings.validators import lower, split
 from customerio_track_mcp.track import validated_url
 
 CALLER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -21,6 +22,7 @@ CALLER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(split)]
 Hostnames = Annotated[frozenset[str], NoDecode, BeforeValidator(validated_hostnames)]
 Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(validated_origins)]
+HttpParser = Literal["auto", "h11", "httptools"]
 
 
 class HttpSettings(EnvironmentSettings):
@@ -93,6 +95,10 @@ class HttpSettings(EnvironmentSettings):
         ge=1,
         description="Maximum open connections per process; fewer if the limit on open files allows fewer.",
     )
+    parser: Annotated[HttpParser, BeforeValidator(lower)] = Field(
+        default="auto",
+        description="Parser of HTTP requests: h11, httptools (extra 'fast'), or auto for httptools if it is installed.",
+    )
     drain_delay: float = Field(
         default=0.0,
         ge=0,
@@ -124,6 +130,13 @@ class HttpSettings(EnvironmentSettings):
     @classmethod
     def _validate_path(cls, value: str) -> str:
         return validated_path(value)
+
+    @field_validator("parser")
+    @classmethod
+    def _require_parser(cls, value: HttpParser) -> HttpParser:
+        if value == "httptools" and find_spec(value) is None:
+            raise ValueError("httptools is not installed: install the extra 'fast', or use auto or h11")
+        return value
 
     @model_validator(mode="after")
     def _validate_oauth(self) -> Self:
