@@ -78,7 +78,7 @@ async def test_largest_call_that_the_track_api_accepts_is_served(sandbox: Runnin
         "HTTP/1.0\r\nTransfer-Encoding: chunked",
     ],
 )
-@pytest.mark.parametrize("path", ["/mcp", "/healthz", "/unknown"])
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/", "/healthz", "/unknown"])
 async def test_ambiguous_end_of_a_request_gets_400_and_closes_the_connection(
     sandbox: RunningSandbox, head: str, path: str
 ) -> None:
@@ -191,6 +191,29 @@ async def test_mcp_is_served_at_the_configured_path_with_and_without_a_slash(
             assert (await http.post(f"{http.base_url}{other}", json=PING)).status_code == 404, other
         for own in OWN_PATHS:
             assert (await http.get(own)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/mcp/", "/%6Dcp", "/mcp?a=b"])
+async def test_every_form_of_the_path_has_the_same_middleware(sandbox: RunningSandbox, path: str) -> None:
+    origin = {"Origin": "https://app.example"}
+    async with running_service(sandbox.url, allowed_origins="https://app.example") as http:
+        url = f"{http.base_url}{path}"
+        response = await http.post(url, json=PING, headers=HEADERS | origin | {"X-Request-Id": "request-7"})
+        assert (response.status_code, response.headers["x-request-id"]) == (200, "request-7")
+        assert response.headers["access-control-allow-origin"] == "https://app.example"
+        for method in ("GET", "HEAD", "OPTIONS", "DELETE"):
+            refused = await http.request(method, url)
+            assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
+            assert refused.headers["x-request-id"]
+        preflight = await http.options(url, headers=origin | {"Access-Control-Request-Method": "POST"})
+        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, "https://app.example")
+
+
+@pytest.mark.parametrize("path", ["/MCP", "/mcp/x", "/mcp%2F%2F", "/mcp;a", "//mcp", "/healthz/../mcp"])
+async def test_other_paths_are_not_found(sandbox: RunningSandbox, path: str) -> None:
+    async with running_service(sandbox.url) as http, await connect(http) as stream:
+        await stream.send(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        assert (await read_until_closed(stream)).startswith(b"HTTP/1.1 404")
 
 
 async def test_slash_at_the_end_does_not_double_the_limits(scripted: ScriptedServer) -> None:

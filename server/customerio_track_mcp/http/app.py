@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from customerio_track_mcp.control.once.idempotency_keys import IDEMPOTENCY_HEADER
 from customerio_track_mcp.http.auth.authenticator import Authenticator
@@ -22,9 +23,10 @@ from customerio_track_mcp.http.health import Readiness, healthz, readyz
 from customerio_track_mcp.http.hostnames import transport_security
 from customerio_track_mcp.http.middleware.allowed_hosts import AllowedHostsMiddleware, LowercaseHostMiddleware
 from customerio_track_mcp.http.middleware.body_limit import BodyLimitMiddleware
-from customerio_track_mcp.http.middleware.body_timeout import BodyTimeoutMiddleware
+from customerio_track_mcp.http.middleware.client_watch import ClientWatchMiddleware
 from customerio_track_mcp.http.middleware.concurrency import ConcurrencyLimitMiddleware
 from customerio_track_mcp.http.middleware.delivery import DeliveryMiddleware
+from customerio_track_mcp.http.middleware.event_stream import EventStreamMiddleware
 from customerio_track_mcp.http.middleware.framing import FramingMiddleware
 from customerio_track_mcp.http.middleware.memory_limit import MemoryLimitMiddleware
 from customerio_track_mcp.http.middleware.message_format import MessageFormatMiddleware
@@ -77,11 +79,10 @@ def create_app(
         traced: whether to continue callers' traces.
     """
     security = transport_security(host, settings)
-    # Responses may be event streams: only then does the SDK notice, with protocol 2026-07-28, that a caller has left,
-    # and cancel the call.
     sessions = StreamableHTTPSessionManager(
         server,
         stateless=True,
+        json_response=True,  # `EventStreamMiddleware` and `ClientWatchMiddleware` do what else needs an event stream
         security_settings=security,
         max_request_body_size=sys.maxsize,  # limited below; a normalized body may be longer than the one received
     )
@@ -97,10 +98,11 @@ def create_app(
             ConcurrencyLimitMiddleware, settings.max_in_flight, settings.max_in_flight_per_caller, metrics.in_flight
         ),
         Middleware(MemoryLimitMiddleware, settings.max_request_memory, settings.max_request_memory_per_caller),
-        Middleware(BodyTimeoutMiddleware, settings.body_timeout),
+        Middleware(ClientWatchMiddleware, settings.body_timeout),
         Middleware(BodyLimitMiddleware, settings.max_body_bytes),
         Middleware(MessageFormatMiddleware),
         *authenticator.challenge_scopes(tool_in_body),
+        Middleware(EventStreamMiddleware),
         Middleware(DeliveryMiddleware),
         # Then the SDK, which checks Host and Origin (`security`).
     ]
@@ -117,7 +119,9 @@ def create_app(
             yield
 
     mcp = Route(settings.path, StreamableHTTPASGIApp(sessions), middleware=mcp_route)
-    app = Starlette(
+    app = _Application(
+        mcp,
+        every_route,
         routes=[
             mcp,
             # The same application, so that both share the limits. The paths for operators get no second form: a proxy
@@ -128,12 +132,38 @@ def create_app(
             Route("/readyz", readyz(readiness)),
             *authenticator.metadata_routes,
         ],
-        middleware=every_route,
         lifespan=lifespan,
     )
     # Starlette's redirect would repeat whatever Host the request contains: https://github.com/Kludex/starlette/issues/2748
     app.router.redirect_slashes = False
     return app
+
+
+class _Application(Starlette):
+    """The application behind the middleware of every route. Calls do not pass Starlette's own middleware and routing.
+
+    Args:
+        mcp: a route that is also served with a slash at the end.
+        every_route: the middleware of every route, outermost first.
+        starlette: Starlette's arguments.
+    """
+
+    def __init__(self, mcp: Route, every_route: Sequence[Middleware], **starlette: Any) -> None:
+        super().__init__(**starlette)
+        self._mcp = mcp.app
+        self._mcp_paths = {mcp.path, f"{mcp.path.rstrip('/')}/"}
+        self._serve: ASGIApp = self._dispatch
+        for middleware in reversed(every_route):
+            self._serve = middleware.cls(self._serve, *middleware.args, **middleware.kwargs)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._serve(scope, receive, send)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] in self._mcp_paths:
+            await self._mcp(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def _cors(settings: HttpSettings) -> list[Middleware]:

@@ -86,9 +86,8 @@ async def test_result_that_was_written_is_delivered(service: Service, version: s
 async def test_result_that_follows_pings_is_delivered(
     service: Service, version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In protocol 2026-07-28, the response is JSON unless the call takes longer than the interval of pings."""
-    monkeypatch.setattr("mcp.server._streamable_http_modern._SSE_PING_INTERVAL", 0.001)
-    monkeypatch.setattr("sse_starlette.EventSourceResponse.DEFAULT_PING_INTERVAL", 0.001)
+    """The response is JSON unless the call takes longer than the interval of pings."""
+    monkeypatch.setattr("customerio_track_mcp.http.middleware.event_stream.PING_SECONDS", 0.001)
     headers = headers_of(version)
     async with service.http.stream("POST", "/mcp", content=raw_call(version, event()), headers=headers) as response:
         chunks = response.aiter_text()

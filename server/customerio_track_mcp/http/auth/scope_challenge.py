@@ -15,12 +15,11 @@ from mcp.shared.inbound import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import AnyHttpUrl
 from starlette.datastructures import Headers
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from customerio_track_mcp.http.auth.scopes import SCOPE_OF_TOOL, TOOL_SCOPES
-from customerio_track_mcp.http.replay import replay
+from customerio_track_mcp.http.received_body import received_body
 
 NamedTool = Callable[[Scope, Receive], Awaitable[tuple[str | None, Receive]]]
 """Returns the tool that a request names (empty for none, None if it is not known yet), and how to receive the body."""
@@ -87,8 +86,8 @@ async def tool_in_headers(scope: Scope, receive: Receive) -> tuple[str | None, R
 
 async def tool_in_body(scope: Scope, receive: Receive) -> tuple[str, Receive]:
     """Read the tool in the message; a `NamedTool`."""
-    body = await Request(scope, receive).body()
-    return _called_tool(body), replay(body, receive)
+    del scope
+    return _called_tool(received_body(receive).content), receive
 
 
 def _called_tool(body: bytes) -> str:

@@ -20,8 +20,10 @@ class LowercaseHostMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
-        headers = [(name, value.lower() if name == b"host" else value) for name, value in scope["headers"]]
-        await self._app({**scope, "headers": headers}, receive, send)
+        if any(name == b"host" and value != value.lower() for name, value in scope["headers"]):
+            headers = [(name, value.lower() if name == b"host" else value) for name, value in scope["headers"]]
+            scope = {**scope, "headers": headers}
+        await self._app(scope, receive, send)
 
 
 class AllowedHostsMiddleware:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.http.replay import replay
+from customerio_track_mcp.http.received_body import ReceivedBody
 from customerio_track_mcp.jsonrpc import too_long
 
 _START_BYTES: Final = 2**10  # of a body that is too large, in which the id of the message is searched
@@ -21,7 +20,7 @@ class BodyLimitMiddleware:
     client passes "Server returned an error response" to the model.
 
     Args:
-        app: receives the complete body in one message.
+        app: receives the complete body, a `ReceivedBody`.
         max_bytes: the maximum size.
     """
 
@@ -31,15 +30,31 @@ class BodyLimitMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request; `receive` raises an error if the client leaves."""
-        body, more = bytearray(), True
-        declared = int(Headers(scope=scope).get("content-length", "0"))
-        while more and max(declared, len(body)) <= self._max_bytes:
-            message = await receive()
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-        if max(declared, len(body)) <= self._max_bytes:
-            await self._app(scope, replay(bytes(body), receive), send)
+        declared = _declared_size(scope)
+        body, is_complete = b"", False
+        if declared <= self._max_bytes:
+            body, is_complete = await self._receive(receive)
+        if is_complete:
+            await self._app(scope, ReceivedBody(body, receive), send)
             return
-        error = too_long(bytes(body[:_START_BYTES]), b"", self._max_bytes).response
+        error = too_long(body[:_START_BYTES], b"", self._max_bytes).response
         content = error.model_dump_json(exclude_unset=True)
         await Response(content, 413, media_type="application/json")(scope, receive, send)
+
+    async def _receive(self, receive: Receive) -> tuple[bytes, bool]:
+        """Return the body, and whether it is complete: not if it is too large."""
+        message = await receive()
+        body, more = message.get("body", b""), message.get("more_body", False)
+        if not more:  # as nearly always
+            return body, len(body) <= self._max_bytes
+        chunks = bytearray(body)
+        while more and len(chunks) <= self._max_bytes:
+            message = await receive()
+            chunks += message.get("body", b"")
+            more = message.get("more_body", False)
+        return bytes(chunks), len(chunks) <= self._max_bytes
+
+
+def _declared_size(scope: Scope) -> int:
+    """Return the first `Content-Length`; 0 without one."""
+    return next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)

@@ -26,6 +26,7 @@ class ConcurrencyLimitMiddleware:
         self._max_per_caller = max_per_caller
         self._on_change = on_change
         self._in_flight: Counter[CallerKey] = Counter()
+        self._total = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
@@ -35,15 +36,18 @@ class ConcurrencyLimitMiddleware:
                 scope, receive, send
             )
             return
-        if self._in_flight.total() >= self._max_in_flight:
+        if self._total >= self._max_in_flight:
             await busy(f"{self._max_in_flight} calls are already in flight, which is the maximum")(scope, receive, send)
             return
-        self._in_flight[caller] += 1
-        self._on_change(self._in_flight.total())
+        self._count(caller, 1)
         try:
             await self._app(scope, receive, send)
         finally:
-            self._in_flight[caller] -= 1
-            if not self._in_flight[caller]:
-                del self._in_flight[caller]
-            self._on_change(self._in_flight.total())
+            self._count(caller, -1)
+
+    def _count(self, caller: CallerKey, change: int) -> None:
+        self._total += change
+        self._in_flight[caller] += change
+        if not self._in_flight[caller]:
+            del self._in_flight[caller]
+        self._on_change(self._total)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import select
 from typing import Any, Final
 
 from mcp.server import ServerRequestContext
@@ -15,6 +17,8 @@ from customerio_track_mcp.control.pending_delivery import PendingDelivery
 from customerio_track_mcp.http.transport_in_scope import is_written
 
 _KEY: Final = "delivery"
+_RESULT: Final = re.compile(rb'\{"jsonrpc":"2\.0","id":(?:-?[0-9]++|"(?:[^"\\]|\\.)*+"),"result":')
+"""The start of a response with a result, as the SDK writes it."""
 
 
 class DeliveryMiddleware:
@@ -41,7 +45,8 @@ class DeliveryMiddleware:
             if not delivery.is_awaited or not _contains_result(message.get("body", b"")):
                 await send(message)
                 return
-            await _notice_closed_connections()
+            if _may_be_closed(scope):
+                await _notice_closed_connections()
             # uvicorn may close the connection itself after the last part.
             await send({**message, "more_body": True})
             delivery.settle(is_written(scope))
@@ -63,11 +68,27 @@ def delivery_of(context: ServerRequestContext[Any]) -> Delivery:
 
 def _contains_result(part: bytes) -> bool:
     """Return whether a part of a response is, or as an event contains, a JSON-RPC response with a result."""
+    if _RESULT.match(part):
+        return True
     try:
         message = json.loads(part[part.find(b"{") :])  # a comment contains none
     except ValueError:
         return False
     return "result" in message
+
+
+def _may_be_closed(scope: Scope) -> bool:
+    """Return whether the client may have closed the connection although the event loop does not know it yet.
+
+    Only if there is something to receive: the next request, or that nothing follows.
+    """
+    transport = scope["state"].get("transport")
+    connection = transport.get_extra_info("socket") if transport is not None else None
+    if connection is None or not hasattr(select, "poll"):  # as on Windows
+        return True
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 async def _notice_closed_connections() -> None:

@@ -22,7 +22,7 @@ class FramingMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
         if scope["type"] == "http":
-            names = {name for name, _ in scope["headers"]}
+            names = [name for name, _ in scope["headers"]]
             if b"transfer-encoding" in names and (b"content-length" in names or scope["http_version"] == "1.0"):
                 text = "Invalid request: send either Content-Length, or Transfer-Encoding with HTTP/1.1."
                 await PlainTextResponse(text, 400, headers={"Connection": "close"})(scope, receive, send)

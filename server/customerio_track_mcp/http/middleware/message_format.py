@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.http.replay import replay
+from customerio_track_mcp.http.received_body import received_body
 from customerio_track_mcp.jsonrpc import InvalidMessageError, normalize_message
 
 
@@ -23,16 +22,17 @@ class MessageFormatMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve an ASGI request whose body is limited in size."""
-        body = await Request(scope, receive).body()
+        """Serve an ASGI request whose body has been received."""
+        body = received_body(receive)
         try:
-            normalized = normalize_message(body)
+            normalized = normalize_message(body.content)
         except InvalidMessageError as invalid:
             text = invalid.response.model_dump_json(exclude_unset=True)
             await Response(text, 400, media_type="application/json")(scope, receive, send)
             return
-        if normalized is not body:
+        if normalized is not body.content:
             length = str(len(normalized)).encode()
             headers = [(name, length if name == b"content-length" else value) for name, value in scope["headers"]]
             scope = {**scope, "headers": headers}
-        await self._app(scope, replay(normalized, receive), send)
+            body = body.replaced_by(normalized)
+        await self._app(scope, body, send)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
 import traceback
 from collections.abc import Callable
 from http import HTTPMethod, HTTPStatus
@@ -11,17 +12,16 @@ from typing import Final
 
 from opentelemetry import context as otel
 from opentelemetry.propagate import extract
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from ulid import ULID
 
 from customerio_track_mcp.tools.guidance import internal_error
 
 logger = logging.getLogger("customerio_track_mcp.http")
 
-_HEADER: Final = "X-Request-Id"
-_VALID_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_HEADER: Final = b"x-request-id"
+_VALID_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _METHODS: Final = frozenset(HTTPMethod)
 _OPTIONAL_STREAM: Final = (HTTPMethod.GET, HTTPStatus.METHOD_NOT_ALLOWED)
 """Clients of protocol 2025-11-25 ask for a stream once they are connected, and expect this if there is none."""
@@ -52,9 +52,8 @@ class RequestIdMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
-        headers = Headers(scope=scope)
-        given = headers.get(_HEADER, "")
-        request_id = given if _VALID_ID.fullmatch(given) else str(ULID())
+        given = next((value for name, value in scope["headers"] if name == _HEADER), b"")
+        request_id = given.decode() if _VALID_ID.fullmatch(given) else secrets.token_hex(16)
         scope.setdefault("state", {})["request_id"] = request_id
 
         started = False
@@ -63,7 +62,7 @@ class RequestIdMiddleware:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)[_HEADER] = request_id
+                message["headers"] = [*message.get("headers", ()), (_HEADER, request_id.encode())]
                 if message["status"] >= 400:
                     method = scope["method"] if scope["method"] in _METHODS else "other"
                     fields = {"status": message["status"], "method": method, "request_id": request_id}
@@ -74,7 +73,7 @@ class RequestIdMiddleware:
                         logger.info("request refused", extra=fields)
             await send(message)
 
-        token = otel.attach(extract(dict(headers))) if self._traced else None
+        token = otel.attach(extract(dict(Headers(scope=scope)))) if self._traced else None
         try:
             await self._app(scope, receive, send_with_id)
         except Exception as error:  # noqa: BLE001 - uvicorn would log the error's text, which may contain the request
