@@ -10,6 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 from mcp import Client, MCPError
+from mcp.server import ServerRequestContext
+from mcp.server.context import CallNext, HandlerResult
+from mcp_types import SERVER_INFO_META_KEY
+from mcp_types.methods import serialize_server_result
 
 from customerio_track_mcp import __version__
 from customerio_track_mcp.instrumentation.logs import call_log
@@ -97,6 +101,34 @@ async def test_everything_listed_has_a_title(mcp_client: Client) -> None:
         *(await mcp_client.list_resources()).resources,
     ]
     assert [item.name for item in listed if not item.title or not item.description] == []
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+async def test_results_are_as_the_sdk_would_serialize_them(client: TrackClient, mode: str) -> None:
+    """The SDK sends the result of a tool call as it is, so it must be complete."""
+    server = create_mcp_server(ToolHandlers(client))
+    sent: list[tuple[str, Any]] = []
+
+    async def record(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        result = await call_next(ctx)
+        if ctx.method == "tools/call":
+            sent.append((ctx.protocol_version, result))
+        return result
+
+    server.middleware.insert(0, record)
+    async with Client(server, mode=mode) as mcp_client:
+        await mcp_client.call_tool("send_event", {"customer_id": "Zoë", "event_name": '"a" \\ </b>'})
+        await mcp_client.call_tool("send_event", {})
+    assert [result["isError"] for _, result in sent] == [False, True]
+    for version, result in sent:
+        assert serialize_server_result("tools/call", version, result) == result
+        assert (
+            result["content"][0]["text"] == TOOLS["send_event"].output(**result["structuredContent"]).model_dump_json()
+        )
+        is_modern = version != "2025-11-25"
+        assert is_modern is (mode == "auto")
+        assert (SERVER_INFO_META_KEY in result["_meta"]) is is_modern
+        assert ("resultType" in result) is is_modern
 
 
 async def test_the_icon_is_sent_once_and_not_with_each_result(client: TrackClient) -> None:

@@ -21,6 +21,9 @@ from mcp.server import Server, ServerRequestContext
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.context import CallNext, HandlerResult
 from mcp.shared.exceptions import MCPError
+from mcp_types.methods import validate_client_request
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic_core import to_json
 
 from customerio_track_mcp.call_reports.middleware import CallReportMiddleware
 from customerio_track_mcp.confirmation_requests import ConfirmationRequests, input_required, reject_answer
@@ -69,8 +72,10 @@ _DESTINATIONS: Final = {
     "say, no campaign starts, and nobody is emailed.",
 }
 
+_CALL_TOOL: Final = "tools/call"
 _MAX_NAME_CHARACTERS: Final = 80
 
+_Result = dict[str, Any] | types.InputRequiredResult
 T = TypeVar("T")
 DeliveryOf = Callable[[ServerRequestContext[Any]], Delivery]
 ListHandler = Callable[[ServerRequestContext[Any], types.PaginatedRequestParams | None], Awaitable[T]]
@@ -122,8 +127,8 @@ def create_mcp_server(
         )
 
     async def call_tool(
-        context: ServerRequestContext[Any], params: types.CallToolRequestParams
-    ) -> types.CallToolResult | types.InputRequiredResult:
+        context: ServerRequestContext[Any], params: types.CallToolRequestParams, arguments: object
+    ) -> _Result:
         tool = TOOLS.get(params.name)
         if tool is None:
             names = ", ".join(filter(require_caller().may_use, TOOLS)) or "none"
@@ -135,7 +140,27 @@ def create_mcp_server(
         else:
             reject_answer(context, params)
         call = Call(require_caller(), _record_of(context), delivery=delivery_of(context), asker=asker)
-        return await _call(tool, handlers, call, received_arguments(context, params), on_call, params.meta)
+        return await _call(tool, handlers, call, arguments, on_call, params.meta)
+
+    async def on_call_tool(context: ServerRequestContext[Any], params: types.CallToolRequestParams) -> _Result:
+        return await call_tool(context, params, received_arguments(context, params))
+
+    async def answer_call(ctx: ServerRequestContext[Any], call_next: CallNext) -> HandlerResult:
+        """Answer a tool call with a complete result, which the SDK then sends as it is.
+
+        The SDK would validate and copy the result once more.
+        """
+        if ctx.method != _CALL_TOOL or ctx.params is None or not _is_ready(ctx):
+            return await call_next(ctx)
+        given = dict(ctx.params)
+        arguments = given.pop("arguments", None)
+        validate_client_request(_CALL_TOOL, ctx.protocol_version, given)
+        params = types.CallToolRequestParams.model_validate(given, by_name=False)
+        result = _as_mapping(await call_tool(ctx, params, arguments))
+        if ctx.protocol_version in MODERN_PROTOCOL_VERSIONS:
+            result.setdefault("resultType", "complete")
+            result["_meta"] = {**result.get("_meta", {}), types.SERVER_INFO_META_KEY: server.server_info_stamp}
+        return result
 
     is_restricted = bool(restrictions)
 
@@ -150,7 +175,6 @@ def create_mcp_server(
         instructions=f"{_INSTRUCTIONS.format(destination=_DESTINATIONS[destination])}\n{note}".strip(),
         cache_hints=_cache_hints(authenticates=authenticates),
         on_list_tools=_one_page(list_tools),
-        on_call_tool=call_tool,
         on_list_resources=_one_page(resources.list),
         on_list_resource_templates=_one_page(resources.list_templates),
         on_read_resource=resources.read,
@@ -158,10 +182,11 @@ def create_mcp_server(
         on_get_prompt=partial(get_prompt, destination),
         get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
     )
+    server.add_request_handler(_CALL_TOOL, types.CallToolRequestParams, on_call_tool)
     protect_state = [confirmations.protect_state] if confirmations is not None else []
     reports = [call_reports] if call_reports is not None else []
     spans = RequestSpanMiddleware(TOOLS, PROMPTS, URIS)
-    server.middleware[:] = [identify, *reports, spans, *protect_state, keep_arguments]
+    server.middleware[:] = [identify, *reports, spans, *protect_state, answer_call, keep_arguments]
     return server
 
 
@@ -211,7 +236,7 @@ async def _call(
     arguments: object,
     on_call: OnCall,
     meta: Mapping[str, Any] | None,
-) -> types.CallToolResult | types.InputRequiredResult:
+) -> _Result:
     name, started, context = tool.definition.name, time.perf_counter(), call.record
     try:
         if not call.caller.may_use(name):
@@ -248,10 +273,25 @@ def _forbidden(tool: RegisteredTool, caller: Caller) -> ToolOutput:
     return tool.output(success=False, error=error)
 
 
-def _result(output: ToolOutput, call: Call) -> types.CallToolResult:
-    return types.CallToolResult(
-        content=[types.TextContent(type="text", text=output.model_dump_json())],
-        structured_content=output.model_dump(mode="json"),
-        is_error=not output.success,
-        _meta=result_meta(call),
+def _result(output: ToolOutput, call: Call) -> dict[str, Any]:
+    """Return a `CallToolResult` as a client receives it: it is made of valid parts, so it needs no validation."""
+    payload = dict(output)
+    return {
+        "content": [{"type": "text", "text": to_json(payload).decode()}],
+        "structuredContent": payload,
+        "isError": not output.success,
+        "_meta": result_meta(call),
+    }
+
+
+def _as_mapping(result: _Result) -> dict[str, Any]:
+    return result if isinstance(result, dict) else result.model_dump(by_alias=True, mode="json", exclude_none=True)
+
+
+def _is_ready(context: ServerRequestContext[Any]) -> bool:
+    """Return whether the client of 2025-11-25 has made its handshake, which is lost over HTTP. Others need none."""
+    return (
+        context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        or context.session.client_params is not None
+        or context.request is not None
     )

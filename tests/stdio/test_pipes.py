@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from threading import Thread
 
 import anyio
@@ -19,6 +20,8 @@ import pytest
 from customerio_track_mcp.stdio.pipes import MAX_LINE_BYTES, Line, LineReader, LineWriter, LongLine
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use select() on pipes")
+
+in_both_ways = pytest.mark.parametrize("in_thread", [False, True], ids=["in the event loop", "in a thread"])
 
 LINES = [b"short", b"", b"x" * 300_000, "Zoë\r".encode(), b'{"a": 1}']
 
@@ -42,7 +45,10 @@ async def all_lines(reader: LineReader) -> list[Line]:
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
 @pytest.mark.parametrize("chunk_size", [1, 7, 65_536, 10_000_000])
-async def test_lines_are_read_whatever_the_chunks(pipe: tuple[int, int], end: bytes, chunk_size: int) -> None:
+@in_both_ways
+async def test_lines_are_read_whatever_the_chunks(
+    pipe: tuple[int, int], end: bytes, chunk_size: int, in_thread: bool
+) -> None:
     lines = LINES if chunk_size > 7 else [line[:100] for line in LINES]
     text = b"\n".join(lines) + end
 
@@ -51,7 +57,7 @@ async def test_lines_are_read_whatever_the_chunks(pipe: tuple[int, int], end: by
             os.write(pipe[1], text[start : start + chunk_size])
         os.close(pipe[1])
 
-    reader = LineReader(pipe[0])
+    reader = LineReader(pipe[0], in_thread=in_thread)
     thread = Thread(target=write)
     thread.start()
     assert await all_lines(reader) == lines
@@ -84,7 +90,19 @@ async def test_of_a_long_line_only_the_start_and_the_end_are_kept(pipe: tuple[in
         assert first == line
 
 
-async def test_read_ahead_is_limited(pipe: tuple[int, int]) -> None:
+@pytest.mark.parametrize("end", [b"", b"\n"])
+async def test_lines_of_a_file_are_read(tmp_path: Path, end: bytes) -> None:
+    """An event loop cannot wait for a file."""
+    path = tmp_path / "lines"
+    path.write_bytes(b"\n".join(LINES) + end)
+    with path.open("rb") as file:
+        reader = LineReader(file.fileno())
+        assert await all_lines(reader) == LINES
+        reader.close()
+
+
+@in_both_ways
+async def test_read_ahead_is_limited(pipe: tuple[int, int], in_thread: bool) -> None:
     lines = [str(number).encode() for number in range(200_000)]
 
     def write() -> None:
@@ -93,7 +111,7 @@ async def test_read_ahead_is_limited(pipe: tuple[int, int]) -> None:
             text = text[os.write(pipe[1], text[:50_000]) :]
         os.close(pipe[1])
 
-    reader = LineReader(pipe[0])
+    reader = LineReader(pipe[0], in_thread=in_thread)
     thread = Thread(target=write)
     thread.start()
     while thread.is_alive() and not _is_full(pipe[1]):
@@ -103,8 +121,20 @@ async def test_read_ahead_is_limited(pipe: tuple[int, int]) -> None:
     reader.close()
 
 
-async def test_reading_thread_ends_after_the_reader_is_closed(pipe: tuple[int, int]) -> None:
+async def test_closed_reader_reads_nothing_more(pipe: tuple[int, int]) -> None:
     reader = LineReader(pipe[0])
+    os.write(pipe[1], b"one\n")
+    assert await reader.receive() == [b"one"]
+    reader.close()
+    os.write(pipe[1], b"two\n")
+    os.close(pipe[1])
+    with pytest.raises(anyio.EndOfStream):
+        await reader.receive()
+    assert os.read(pipe[0], 10) == b"two\n"
+
+
+async def test_reading_thread_ends_after_the_reader_is_closed(pipe: tuple[int, int]) -> None:
+    reader = LineReader(pipe[0], in_thread=True)
     os.write(pipe[1], b"one\n")
     assert await reader.receive() == [b"one"]
     reader.close()
@@ -200,7 +230,8 @@ async def test_a_line_is_settled_when_it_is_written(pipe: tuple[int, int]) -> No
     assert settled == [(0, True), (1, True), (2, True)]
 
 
-async def test_a_line_is_settled_before_its_reader_can_respond(pipe: tuple[int, int]) -> None:
+@in_both_ways
+async def test_a_line_is_settled_before_its_reader_can_respond(pipe: tuple[int, int], in_thread: bool) -> None:
     """A host that has received a result and then repeats the call means another event."""
     responses, response = os.pipe()
     order: list[bool | bytes | LongLine] = []
@@ -217,7 +248,7 @@ async def test_a_line_is_settled_before_its_reader_can_respond(pipe: tuple[int, 
     sys.setswitchinterval(1e-6)  # so that the threads interleave in every way
     host = Thread(target=respond)
     host.start()
-    reader, writer = LineReader(responses), LineWriter(pipe[1])
+    reader, writer = LineReader(responses, in_thread=in_thread), LineWriter(pipe[1])
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)

@@ -29,9 +29,5 @@ class Control(Protocol):
 def chain(controls: Sequence[Control], send: Send) -> Send:
     """Return a function that sends a write through `controls`, the first one first."""
     for control in reversed(controls):
-        send = partial(_through, control, send)
+        send = partial(control, proceed=send)
     return send
-
-
-async def _through(control: Control, proceed: Send, write: Write, call: Call) -> Receipt | None:
-    return await control(write, call, proceed)

@@ -76,6 +76,8 @@ def call_log(hash_key: bytes) -> OnCall:
     """
 
     def log(call: CallRecord) -> None:
+        if not logger.isEnabledFor(logging.INFO):
+            return
         context = call.context
         fields: dict[str, object] = {
             "tool": call.tool,
