@@ -3,12 +3,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
-PARALLEL := --numprocesses auto --dist loadfile
+# The files in the order of the tests, which starts with the longest. xdist would start with those of the most tests.
+PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
 # Containers often set this variable to 1; then each of the tests' many processes compiles the package again.
 WITH_BYTECODE := PYTHONDONTWRITEBYTECODE=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-lowest check lint check-types format bench fuzz dist clean FORCE
+.PHONY: help demo test test-fast test-lowest test-next check lint check-types format bench fuzz dist clean FORCE
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,10 +30,20 @@ test-fast: .venv/dev  ## run the tests that start no subprocess; ARGS goes to py
 # use either is an error.
 test-lowest: .venv/dev  ## run them with the lowest versions of all dependencies; ARGS goes to pytest
 	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .venv/lowest
-	$(BIN)/python -m uv pip compile --quiet --python $(BIN)/python --resolution lowest-direct --extra redis --extra otel --extra keyring \
-		--output-file .venv/lowest/constraints.txt pyproject.toml
+	$(BIN)/python -m uv pip compile --quiet --python $(BIN)/python --resolution lowest-direct \
+		--extra fast --extra redis --extra otel --extra keyring --output-file .venv/lowest/constraints.txt pyproject.toml
 	$(BIN)/python -m uv pip install --quiet --python .venv/lowest --constraint .venv/lowest/constraints.txt --editable '.[dev]'
 	$(WITH_BYTECODE) .venv/lowest/bin/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
+
+# The latest of what the package needs itself, pre-releases included, past its own upper bounds. `uv pip check` lists those
+# that are past one.
+test-next: .venv/dev  ## run them with the next versions, past the upper bounds; ARGS goes to pytest
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .venv/next
+	$(BIN)/python -m publish.unbounded_requirements > .venv/next/requirements.txt
+	$(BIN)/python -m uv pip install --quiet --python .venv/next --prerelease allow --requirement .venv/next/requirements.txt
+	$(BIN)/python -m uv pip install --quiet --python .venv/next --no-deps --editable .
+	-$(BIN)/python -m uv pip check --python .venv/next
+	$(WITH_BYTECODE) .venv/next/bin/python -m pytest $(PARALLEL) -m "not integration" $(ARGS)
 
 check: lint check-types  ## lint and check types
 
@@ -48,7 +59,7 @@ format: .venv/dev  ## sort imports and format the code
 	$(BIN)/ruff check --select I --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/dev  ## measure what a call costs; ten minutes on an idle machine
+bench: .venv/dev  ## measure what a call costs; twelve minutes on an idle machine
 	$(BIN)/python -m benchmarks $(ARGS)
 
 fuzz: .venv/dev  ## send random messages to the server and check its responses; SEED and COUNT, or ARGS

@@ -8,15 +8,19 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from benchmarks.footprint import attributes, memory, start
+from benchmarks.controls import controls
+from benchmarks.footprint import memory, start
+from benchmarks.growth import growth
 from benchmarks.parts import parts
 from benchmarks.report import Report
 from benchmarks.rounds import Effort
 from benchmarks.shares import shares
 from benchmarks.throughput import clients, http, large, stdio
+from benchmarks.upstream_costs import upstream
 
 CASES: Final[Mapping[str, Callable[[Report, Effort], Awaitable[None]]]] = {
-    case.__name__: case for case in (start, stdio, http, large, clients, memory, attributes, parts, shares)
+    case.__name__: case
+    for case in (start, stdio, http, large, controls, clients, memory, growth, parts, shares, upstream)
 }
 
 
@@ -27,7 +31,7 @@ async def _main() -> None:
     options = parser.parse_args()
     if unknown := set(options.case) - set(CASES):
         parser.error(f"unknown case: {', '.join(sorted(unknown))}; choose from {', '.join(CASES)}")
-    effort = Effort(rounds=2, seconds=0.3, calls=2000) if options.quick else Effort()
+    effort = Effort(rounds=1, seconds=0.1, calls=500) if options.quick else Effort()
     report = Report()
     for name in options.case or CASES:
         print(f"measuring: {name}", file=sys.stderr)

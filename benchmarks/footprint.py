@@ -1,32 +1,65 @@
-"""Startup time, memory, and the cost of attributes."""
+"""Startup time and memory."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
 from benchmarks.load import repeat
 from benchmarks.processes import NO_OP, SERVER, environment, responder
 from benchmarks.report import Report, Row, Target
-from benchmarks.rounds import Effort, ServerWorkload, measure_in_turns
-from benchmarks.servers import EVENT, seconds_to_list_tools, stdio_server, tool_call
+from benchmarks.rounds import Effort
+from benchmarks.servers import EVENT, Start, start_and_end, start_and_list_tools, stdio_server, tool_call
 
 _NO_OP_SERVER: Final = "the no-op server"
+_STDIO_START: Final = "the start over stdio to `tools/list`"
 
 
 async def start(report: Report, effort: Effort) -> None:
-    """Measure the time from process start to the result of `tools/list`, configured as for a real workspace."""
+    """Measure the time from process start to the result of `tools/list`, configured as for a real workspace.
+
+    `--help` and `--version`, which users wait for, are compared with it.
+    """
     env = {name: value for name, value in environment("").items() if name != "CUSTOMERIO_TRACK_URL"}
-    ours, baseline = [], []
+    options = {name: (*SERVER, name) for name in ("--help", "--version")}
+    starts: dict[str, list[Start]] = {name: [] for name in ("ours", "baseline", *options)}
     for _ in range(effort.rounds * 2):
-        ours.append(await seconds_to_list_tools(SERVER, env))
-        baseline.append(await seconds_to_list_tools(NO_OP, env))
-    ratios = [one / other for one, other in zip(ours, baseline, strict=True)]
-    figures = f"{statistics.median(ours):.2f} s; {statistics.median(baseline):.2f} s"
-    report.rows.append(
-        Row("stdio, start to `tools/list`", _NO_OP_SERVER, ratios, Target(1.15, at_least=False), figures),
-    )
+        starts["ours"].append(await start_and_list_tools(SERVER, env))
+        starts["baseline"].append(await start_and_list_tools(NO_OP, env))
+        for name, command in options.items():
+            starts[name].append(await start_and_end(command, env))
+    for case, figure, target in (
+        ("stdio, start to `tools/list`", _elapsed, Target(1.08, at_least=False)),
+        ("stdio, start to end after `tools/list`, CPU time", _cpu, None),
+    ):
+        _add_start(report, case, starts["ours"], (_NO_OP_SERVER, starts["baseline"]), figure, target)
+    for name in options:
+        target = Target(0.25, at_least=False)
+        _add_start(report, f"`{name}`, start to end", starts[name], (_STDIO_START, starts["ours"]), _elapsed, target)
+
+
+def _elapsed(start: Start) -> float:
+    return start.elapsed
+
+
+def _cpu(start: Start) -> float:
+    return start.cpu
+
+
+def _add_start(
+    report: Report,
+    case: str,
+    ours: Sequence[Start],
+    baseline: tuple[str, Sequence[Start]],
+    figure: Callable[[Start], float],
+    target: Target | None,
+) -> None:
+    name, others = baseline
+    ratios = [figure(one) / figure(other) for one, other in zip(ours, others, strict=True)]
+    figures = "; ".join(f"{statistics.median(map(figure, starts)):.3f} s" for starts in (ours, others))
+    report.rows.append(Row(case, name, ratios, target, figures))
 
 
 async def memory(report: Report, effort: Effort) -> None:
@@ -45,11 +78,11 @@ async def memory(report: Report, effort: Effort) -> None:
             warm[name] = server.meter.resident_bytes()
             await repeat(lambda server=server: server.call(request), 32, effort.calls)  # type: ignore[misc]
             at_end[name] = server.meter.resident_bytes()
-    for moment, used in (("at rest", at_rest), (f"after {effort.calls} calls", at_end)):
+    for moment, used, bound in (("at rest", at_rest, 1.09), (f"after {effort.calls} calls", at_end, 1.15)):
         figures = f"{used['ours'] / 1e6:.1f} MB; {used['baseline'] / 1e6:.1f} MB"
         ratio = used["ours"] / used["baseline"]
         report.rows.append(
-            Row(f"resident memory {moment}", _NO_OP_SERVER, [ratio], Target(1.3, at_least=False), figures),
+            Row(f"resident memory {moment}", _NO_OP_SERVER, [ratio], Target(bound, at_least=False), figures),
         )
     figures = "; ".join(f"{warm[name] / 1e6:.1f} MB, then {at_end[name] / 1e6:.1f} MB" for name in servers)
     report.rows.append(
@@ -61,29 +94,3 @@ async def memory(report: Report, effort: Effort) -> None:
             figures,
         )
     )
-
-
-async def attributes(report: Report, effort: Effort) -> None:
-    """Measure calls with 1 to 297 attributes, and fit a line: the cost per attribute."""
-    numbers = (1, 30, 75, 150, 225, 297)
-    async with AsyncExitStack() as stack:
-        env = environment(await stack.enter_async_context(responder()))
-        server = await stack.enter_async_context(stdio_server(SERVER, env))
-        workloads = {
-            str(number): ServerWorkload(server, tool_call("create_or_update_customer", _customer(number)))
-            for number in numbers
-        }
-        samples = await measure_in_turns(workloads, 32, effort)
-    cpu = {number: statistics.median(sample.cpu for sample in samples[str(number)]) for number in numbers}
-    slope, intercept = statistics.linear_regression(list(cpu), list(cpu.values()))
-    r_squared = statistics.correlation(list(cpu), list(cpu.values())) ** 2
-    points = ", ".join(f"{number}: {seconds * 1000:.2f} ms" for number, seconds in cpu.items())
-    report.notes.append(
-        f"CPU time of a call by number of attributes: {points}. Linear fit: {intercept * 1000:.2f} ms plus "
-        f"{slope * 1e6:.2f} µs per attribute; it explains {r_squared:.1%} of the variance."
-    )
-
-
-def _customer(attributes: int) -> dict[str, object]:
-    values = {f"attribute_{number}": f"value {number}" for number in range(attributes)}
-    return {"customer_id": "1042", "email": "ann@example.com", "attributes": values}

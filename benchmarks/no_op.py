@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import anyio
 import mcp_types as types
@@ -65,7 +65,7 @@ async def _serve_stdio() -> None:
         await server.run(read, write, server.create_initialization_options())
 
 
-def _serve_http(workers: int) -> None:
+def _serve_http(workers: int, parser: Literal["h11", "httptools"]) -> None:
     import uvicorn
 
     with socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=1024) as listener:
@@ -77,8 +77,8 @@ def _serve_http(workers: int) -> None:
             factory=True,
             fd=listener.fileno(),
             workers=workers,
-            loop="asyncio",  # this and h11 are what the SDK installs; do not pick up faster ones that are present
-            http="h11",
+            loop="asyncio",  # what the SDK installs, as is h11; do not pick up a faster one that is present
+            http=parser,
             log_level="warning",
             access_log=False,
         )
@@ -88,4 +88,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "stdio":
         anyio.run(_serve_stdio)
     else:
-        _serve_http(int(sys.argv[2]))
+        _serve_http(int(sys.argv[2]), "httptools" if sys.argv[3] == "httptools" else "h11")

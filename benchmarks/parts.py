@@ -9,8 +9,6 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-import httpx
-
 from benchmarks.load import Call, measure
 from benchmarks.processes import responder
 from benchmarks.report import Report
@@ -22,7 +20,6 @@ from customerio_track_mcp.instrumentation.logs import call_log
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import Credentials, RetryPolicy, TrackClient, operations
 from customerio_track_mcp.track.session import Session
-from customerio_track_mcp.track.transports.pool import create_transport
 
 
 async def parts(report: Report, effort: Effort) -> None:
@@ -44,28 +41,15 @@ async def parts(report: Report, effort: Effort) -> None:
 async def _layers(stack: AsyncExitStack, url: str) -> Mapping[str, Call]:
     """Return a call of each layer, innermost first. The layers are built by hand here, to call them one by one."""
     credentials = Credentials("site", "key")
-    transport, session = create_transport(url, 64), Session(credentials, url, RetryPolicy(), 64)
+    session = Session(credentials, url, RetryPolicy(), 64)
     client = await stack.enter_async_context(TrackClient(credentials, url, requests_per_second=100_000))
-    stack.push_async_callback(transport.aclose)
     stack.push_async_callback(session.aclose)
     handlers, log = ToolHandlers(client), call_log(b"a key")
     request = operations.track("1042", "purchase", data={"order": "A-17", "total": 49.9})
-    timeout = httpx.Timeout(10).as_dict()
     logger = logging.getLogger("customerio_track_mcp")
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.addHandler(logging.NullHandler())
-
-    async def call_transport() -> None:
-        await transport.handle_async_request(
-            httpx.Request(
-                request.method,
-                url + request.path,
-                headers={"Content-Type": "application/json"},
-                content=request.content,
-                extensions={"timeout": timeout},
-            )
-        )
 
     async def call_session() -> None:
         await session.attempt(request, 1, lambda: None)
@@ -82,8 +66,7 @@ async def _layers(stack: AsyncExitStack, url: str) -> Mapping[str, Call]:
         log(CallRecord("send_event", 0.001, call.record))
 
     return {
-        "transport: httpx request, aiohttp connection, httpx response": call_transport,
-        "attempt: credentials, parsing the response": call_session,
+        "attempt: request, connection, parsing the response": call_session,
         "send: deadline, rate limit, outcome": call_client,
         "tool: arguments, limits, ULID, encoding, message": call_handler,
         "log record, not written": call_handler_and_log,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import anyio
 import psutil
@@ -27,6 +28,16 @@ NO_OP: Final = python("no_op", "stdio")
 """The command that runs the no-op server over stdio."""
 
 
+def http_command(workers: int = 1) -> tuple[str, ...]:
+    """Return the command that runs this server over HTTP, for `benchmarks.servers.http_server`."""
+    return (*SERVER, "http", "--port", "PORT", "--workers", str(workers))
+
+
+def no_op_http_command(workers: int = 1, parser: Literal["h11", "httptools"] = "h11") -> tuple[str, ...]:
+    """Return the command that runs the no-op server over HTTP. h11 is what the SDK installs."""
+    return python("no_op", "http", str(workers), parser)
+
+
 def environment(track_url: str, **others: str) -> Mapping[str, str]:
     """Return an environment with `track_url` as the upstream and limits too high to matter.
 
@@ -42,7 +53,12 @@ def environment(track_url: str, **others: str) -> Mapping[str, str]:
         "CUSTOMERIO_HTTP_MAX_IN_FLIGHT": "1024",
         "CUSTOMERIO_HTTP_MAX_IN_FLIGHT_PER_CALLER": "1024",
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("CUSTOMERIO_")}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        # Containers often set the latter to 1; then each process compiles the package again.
+        if not name.startswith("CUSTOMERIO_") and name != "PYTHONDONTWRITEBYTECODE"
+    }
     return inherited | settings | others
 
 
@@ -68,6 +84,15 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
+
+
+def ended_children_cpu_seconds() -> float:
+    """Return the CPU time that the child processes of this one used which have ended, in seconds.
+
+    It is exact, while a `Meter` counts hundredths of a second.
+    """
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Meter:

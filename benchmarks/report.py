@@ -14,7 +14,10 @@ from typing import Final
 
 from benchmarks.load import Sample
 
-_PACKAGES: Final = ("mcp", "httpx", "aiohttp", "pydantic", "uvicorn", "customerio", "async-customerio")
+_PACKAGES: Final = ("mcp", "httpx", "aiohttp", "pydantic", "uvicorn", "httptools", "customerio", "async-customerio")
+
+NO_OP_TOOL: Final = "the SDK's no-op tool"
+"""The baseline of most rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,27 @@ class Report:
 
     rows: list[Row] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def add_rates(
+        self,
+        case: str,
+        ours: Sequence[Sample],
+        baseline_name: str,
+        baseline: Sequence[Sample],
+        target: Target | None = None,
+    ) -> None:
+        """Add a row that compares calls per second.
+
+        Args:
+            case: what was measured.
+            ours: this server's samples.
+            baseline_name: what it is compared with.
+            baseline: the samples of that, taken in turns with `ours`.
+            target: required of the ratio.
+        """
+        figures = f"{summary(ours)}; {summary(baseline)}"
+        rates = ratios(ours, baseline, lambda sample: sample.rate)
+        self.rows.append(Row(f"{case}, calls per second", baseline_name, rates, target, figures))
 
     def __str__(self) -> str:
         head = ["| case | compared with | ratio | spread | target | this server; the baseline |", f"|{' --- |' * 6}"]

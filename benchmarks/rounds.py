@@ -24,7 +24,7 @@ class Effort:
     """
 
     rounds: int = 7
-    seconds: float = 1.5
+    seconds: float = 1.25
     calls: int = 50_000
 
 

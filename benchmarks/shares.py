@@ -21,7 +21,7 @@ _GROUPS: Final = {
     "this server": ("customerio_track_mcp",),
     "MCP SDK and its spans": ("mcp", "mcp_types", "opentelemetry"),
     "pydantic": ("pydantic", "pydantic_core"),
-    "HTTP server: uvicorn, h11, Starlette": ("uvicorn", "h11", "starlette"),
+    "HTTP server: uvicorn, httptools, h11, Starlette": ("uvicorn", "httptools", "h11", "starlette", "sse_starlette"),
     "aiohttp and its dependencies": ("aiohttp", "yarl", "multidict", "propcache", "frozenlist", "aiosignal"),
     "httpx": ("httpx",),
     "anyio": ("anyio",),

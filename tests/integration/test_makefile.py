@@ -29,6 +29,11 @@ STAND_IN: Final = """\
 case "$1 $2" in
 -c*) echo {version} ;;
 "-m venv") mkdir -p .venv/bin && cp "$0" .venv/bin/python && echo {version} >> created ;;
+"-m uv") for last; do :; done
+    case "$3" in venv) mkdir -p "$last/bin" && cp "$0" "$last/bin/python" ;; esac
+    echo "$*" | sed 's/^-m //' >> installed ;;
+"-m publish.unbounded_requirements") echo "uvicorn>=0.34" ;;
+"-m pytest") echo "ran pytest with $0" ;;
 "-m pip") echo "$*" | sed 's/.*--editable //' >> installed
     printf '#!/bin/sh\\necho "ran $(basename $0)"\\n' > .venv/bin/customerio-track-mcp
     chmod +x .venv/bin/customerio-track-mcp
@@ -171,6 +176,18 @@ def test_other_targets_add_the_tools_to_what_the_demo_installs(clone: Clone) -> 
     os.utime(clone.folder / "pyproject.toml")
     assert clone.make("lint").returncode == 0
     assert clone.lines("installed") == [".", ".[dev]", ".", ".[dev]"]
+
+
+def test_next_versions_are_installed_past_the_upper_bounds(clone: Clone) -> None:
+    clone.python("python3", "3.12.1")
+    result = clone.make("test-next")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("ran pytest with .venv/next/bin/python\n")
+    assert clone.lines(".venv/next/requirements.txt") == ["uvicorn>=0.34"]
+    options = "uv pip install --quiet --python .venv/next"
+    installed = clone.lines("installed")
+    assert f"{options} --prerelease allow --requirement .venv/next/requirements.txt" in installed
+    assert f"{options} --no-deps --editable ." in installed
 
 
 def test_documents_name_the_variable() -> None:
