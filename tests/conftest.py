@@ -2,8 +2,10 @@
 
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 from hypothesis import settings
@@ -16,6 +18,55 @@ from tests.support.scripted_server import ScriptedServer
 # On a busy machine, an example may take longer than hypothesis' 200 ms.
 settings.register_profile("without a deadline", deadline=None)
 settings.load_profile("without a deadline")
+
+LONGEST: Final = (
+    "test_unread_stderr",
+    "test_scenarios",
+    "test_accessibility",
+    "test_fuzz",
+    "test_http",
+    "test_stdio",
+    "test_replicas",
+    "test_demo",
+    "test_supervisor",
+    "test_rehearse",
+    "test_traces",
+    "test_sandbox_snippets",
+    "test_cli",
+    "test_sandbox_bounds",
+    "test_consistency",
+    "test_deployment_guide",
+    "test_many_entries",
+    "test_dockerfile",
+    "test_makefile",
+    "test_benchmarks",
+    "test_keyboard",
+    "test_entry",
+    "test_working_directory",
+    "test_sandbox_tls",
+    "test_startup_signals",
+)
+"""The modules that take longest, in this order: `make test ARGS=--durations=0` shows it."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Return three processes of tests for two cores: one of them often waits for a server."""
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return cores * 3 // 2
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processes take modules in the order of `pytest_collection_modifyitems`, not by their number of tests."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run long modules first: one that starts last would leave the other cores idle."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
 @pytest.fixture

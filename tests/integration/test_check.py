@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -12,7 +11,8 @@ from typing import Final
 import anyio
 import pytest
 
-from tests.support.process import COMMAND, KEY, environment, run, running, url_from_stderr
+from tests.support.loaded_command import run_loaded, running_loaded
+from tests.support.process import KEY, environment, url_from_stderr
 from tests.support.scripted_server import Act, ScriptedServer, close, hang, respond
 
 VERDICT: Final = re.compile("(OK|FAILED): ")
@@ -34,16 +34,7 @@ async def scripted() -> AsyncIterator[ScriptedServer]:
 
 def lines_of_check(*arguments: str, env: Mapping[str, str]) -> tuple[int, list[str]]:
     """Run `check`; return its exit status, and what a terminal shows."""
-    process = subprocess.run(
-        [*COMMAND, "check", *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=env,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+    process = run_loaded("check", *arguments, env=env, merge_stderr=True)
     return process.returncode, process.stdout.splitlines()
 
 
@@ -104,7 +95,7 @@ def test_the_verdict_is_first_if_nothing_responds(settings: dict[str, str], stat
 
 
 def test_every_invalid_setting_is_a_line_of_the_verdict() -> None:
-    completed = run("check", env=environment(region="mars", api_key="${KEY}"))
+    completed = run_loaded("check", env=environment(region="mars", api_key="${KEY}"))
     assert completed.returncode == 2
     assert completed.stderr == ""
     assert [line.split(": ")[:2] for line in completed.stdout.splitlines()] == [
@@ -128,7 +119,7 @@ def test_what_cannot_be_used_is_a_verdict_too(arguments: list[str], variables: d
 
 
 def test_failed_attempts_are_not_logged_unless_that_is_asked_for() -> None:
-    completed = run("check", env=environment(api_key="site:key", track_url=NOBODY))
+    completed = run_loaded("check", env=environment(api_key="site:key", track_url=NOBODY))
     assert completed.returncode == 1
     assert completed.stderr == ""
 
@@ -136,7 +127,7 @@ def test_failed_attempts_are_not_logged_unless_that_is_asked_for() -> None:
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_log_lines_follow_in_their_format(log_format: str) -> None:
     settings = {"api_key": "site:key", "track_url": NOBODY, "log_format": log_format}
-    completed = run("check", env=environment(**settings, **EVERY_LINE))
+    completed = run_loaded("check", env=environment(**settings, **EVERY_LINE))
     logged, unknown = completed.stderr.splitlines()
     assert "attempt failed" in logged
     assert "WARNING: CUSTOMERIO_API_KYE is not a setting and is ignored; did you mean CUSTOMERIO_API_KEY?" in unknown
@@ -150,7 +141,7 @@ def test_the_write_log_is_tried_and_left_as_it_was(tmp_path: Path, existed: bool
     if existed:
         log.write_text("a line\n", encoding="utf-8")
         log.chmod(0o644)
-    completed = run("check", env=environment(api_key="site:key", track_url=NOBODY, write_log=str(log)))
+    completed = run_loaded("check", env=environment(api_key="site:key", track_url=NOBODY, write_log=str(log)))
     assert VERDICT.match(completed.stdout)
     assert f"Calls are recorded in {log}" in completed.stdout
     assert log.exists() is existed
@@ -159,7 +150,7 @@ def test_the_write_log_is_tried_and_left_as_it_was(tmp_path: Path, existed: bool
 
 
 def test_a_sandbox_that_runs_is_checked_instead_of_the_workspace() -> None:
-    with running("sandbox", "--port", "0") as sandbox:
+    with running_loaded("sandbox", "--port", "0") as sandbox:
         url = url_from_stderr(sandbox, "sandbox Track API at")
         port = url.rpartition(":")[2]
         of_workspace = {"api_key": "${KEY}", "track_url": "nowhere", "region": "mars"}
@@ -169,7 +160,7 @@ def test_a_sandbox_that_runs_is_checked_instead_of_the_workspace() -> None:
             ([f"--sandbox={url}/"], {"sandbox": NOBODY}),
             (["--sandbox"], {"sandbox": url}),
         ):
-            completed = run("check", *arguments, env=environment(**of_workspace, **settings))
+            completed = run_loaded("check", *arguments, env=environment(**of_workspace, **settings))
             assert completed.returncode == 0, arguments
             assert completed.stdout.splitlines()[0] == (
                 f"OK: the tools can be used with the sandbox at {url}. Open it in a browser to watch."

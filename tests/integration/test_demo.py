@@ -26,7 +26,8 @@ from customerio_track_mcp.demo.customers import read_customers
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
 from customerio_track_mcp.sandbox.certificate import create_certificate
 from customerio_track_mcp.sandbox.state import WorkspaceState
-from tests.support.process import COMMAND, environment, run, running, url_from_stderr
+from tests.support.loaded_command import LoadedProcess, run_loaded, running_loaded
+from tests.support.process import COMMAND, environment, url_from_stderr
 from tests.support.sandbox_state import state_of
 from tests.support.waiting import wait_until
 
@@ -51,7 +52,7 @@ def test_command_that_a_shell_does_not_find_is_named_by_its_path(monkeypatch: py
 
 @pytest.mark.usefixtures("_on_path")
 def test_demo_ignores_the_settings_of_a_real_workspace() -> None:
-    result = run("demo", env=environment(api_key="real-key", region="mars"))
+    result = run_loaded("demo", env=environment(api_key="real-key", region="mars"))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "36 people, 56 events in 96 requests" in result.stdout
     assert "13 people in segment 2" in result.stdout
@@ -109,12 +110,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def open_demo(folder: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+def open_demo(folder: Path, port: int) -> Iterator[tuple[LoadedProcess, str, list[str]]]:
     """Run `demo --open` until it waits; yields the process, the URL that the browser got, and the lines of stdout."""
     browser = folder / "browser"
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {folder}/half && mv {folder}/half {folder}/url\n')
     browser.chmod(0o755)
-    with running("demo", "--open", env=environment(sandbox_port=str(port)) | {"BROWSER": str(browser)}) as process:
+    with running_loaded(
+        "demo", "--open", env=environment(sandbox_port=str(port)) | {"BROWSER": str(browser)}
+    ) as process:
         assert process.stdout is not None
         lines: list[str] = []
         for line in process.stdout:
@@ -138,7 +141,7 @@ def test_demo_keeps_its_page_for_hosts_until_it_is_stopped(tmp_path: Path) -> No
         state = httpx.get(f"{url}/_sandbox/state", trust_env=False).json()
         assert len(state["people"]) == len(read_customers())
         assert sum(call["is_error"] for call in state["calls"]) == 1
-        host = run("--sandbox", env=environment(sandbox_port=str(port)))
+        host = run_loaded("--sandbox", env=environment(sandbox_port=str(port)))
         assert f"using the sandbox Track API at {url}, which runs already" in host.stderr
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 0
@@ -149,7 +152,7 @@ def test_demo_keeps_its_page_for_hosts_until_it_is_stopped(tmp_path: Path) -> No
 
 
 def test_demo_with_its_page_leaves_a_running_sandbox_alone(tmp_path: Path) -> None:
-    with running("sandbox", "--port", "0") as other:
+    with running_loaded("sandbox", "--port", "0") as other:
         other_url = url_from_stderr(other, "sandbox Track API at")
         port = httpx.URL(other_url).port or 0
         with open_demo(tmp_path, port) as (process, url, lines):
@@ -164,7 +167,7 @@ def test_demo_with_its_page_leaves_a_running_sandbox_alone(tmp_path: Path) -> No
 
 
 def test_demo_that_is_interrupted_ends_without_a_traceback() -> None:
-    with running("demo") as process:
+    with running_loaded("demo") as process:
         assert process.stdout is not None
         while not process.stdout.readline().startswith("Load example data"):
             pass

@@ -12,7 +12,8 @@ from mcp import Client, StdioServerParameters
 
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.http_service import TOKEN, bearer, call, payload_in
-from tests.support.process import COMMAND, environment, problem_of, run, running, url_from_stderr
+from tests.support.loaded_command import run_loaded, running_loaded
+from tests.support.process import COMMAND, environment, problem_of, url_from_stderr
 from tests.support.scripted_server import ScriptedServer
 
 EVENT = {"customer_id": "1", "event_name": "bought"}
@@ -23,7 +24,7 @@ COMMANDS = [[], ["stdio"], ["--sandbox"], ["http"], ["sandbox"], ["check"], ["to
 @pytest.mark.parametrize("before", [True, False])
 def test_every_command_reports_a_file_that_cannot_be_read(tmp_path: Path, arguments: list[str], before: bool) -> None:
     option = ["--env-file", str(tmp_path / "missing.env")]
-    completed = run(*(option + arguments if before else arguments + option))
+    completed = run_loaded(*(option + arguments if before else arguments + option))
     reason = f"{tmp_path / 'missing.env'} cannot be read: No such file or directory"
     assert problem_of(completed) == f"--env-file: {reason}"
 
@@ -46,8 +47,8 @@ def test_unusable_files_are_reported_by_the_option_and_the_variable(
         case _:
             path.write_text("secret", encoding="utf-8")
     for name, completed in (
-        ("--env-file", run(*arguments, f"--env-file={path}")),
-        ("CUSTOMERIO_ENV_FILE", run(*arguments, env=environment(env_file=str(path)))),
+        ("--env-file", run_loaded(*arguments, f"--env-file={path}")),
+        ("CUSTOMERIO_ENV_FILE", run_loaded(*arguments, env=environment(env_file=str(path)))),
     ):
         problem = problem_of(completed)
         assert problem.startswith(f"{name}: {path}")
@@ -57,10 +58,10 @@ def test_unusable_files_are_reported_by_the_option_and_the_variable(
 def test_the_option_takes_precedence_over_the_variable_and_needs_a_value(tmp_path: Path) -> None:
     (tmp_path / "empty.env").touch()
     env = environment(env_file=str(tmp_path / "missing.env"), api_key="site:key")
-    assert run("--env-file", "empty.env", env=env).returncode == 0
-    assert run("--env-file", "empty.env", "--version", env=env).returncode == 0
+    assert run_loaded("--env-file", "empty.env", env=env).returncode == 0
+    assert run_loaded("--env-file", "empty.env", "--version", env=env).returncode == 0
     for arguments in (["--env-file"], ["http", "--env-file"], ["--env-file", "empty.env", "serve"]):
-        completed = run(*arguments)
+        completed = run_loaded(*arguments)
         assert completed.returncode == 2
         assert "usage: customerio-track-mcp" in completed.stderr
         assert "Traceback" not in completed.stderr
@@ -105,7 +106,7 @@ def test_an_unreadable_file_in_the_working_directory_does_not_matter(
         case _:
             path.write_bytes(b"\x00GITCRYPT\x00\xff\xfe")
     env = environment(api_key="site:key", track_url="http://127.0.0.1:1", max_attempts="1")
-    assert run(*arguments, env=env).returncode == (1 if arguments == ["check"] else 0)
+    assert run_loaded(*arguments, env=env).returncode == (1 if arguments == ["check"] else 0)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -115,7 +116,7 @@ async def test_http_and_its_workers_read_the_named_file(sandbox: RunningSandbox,
         encoding="utf-8",
     )
     arguments = ("http", "--port", "0", "--workers", workers, "--env-file", "named.env")
-    with running(*arguments) as process:
+    with running_loaded(*arguments) as process:
         url = await anyio.to_thread.run_sync(url_from_stderr, process, "listening on")
         async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
             response = await http.post(url, json=call(), headers=bearer(TOKEN))
@@ -128,5 +129,5 @@ def test_demo_ignores_the_settings_of_a_real_workspace(tmp_path: Path, source: s
     for name in ("real.env", ".env"):
         (tmp_path / name).write_text("CUSTOMERIO_API_KEY=real:key\nCUSTOMERIO_REGION=mars\n", encoding="utf-8")
     env = environment(env_file=str(tmp_path / f"{source}.env"))
-    completed = run("demo", *(["--env-file", "real.env"] if source == "real" else []), env=env)
+    completed = run_loaded("demo", *(["--env-file", "real.env"] if source == "real" else []), env=env)
     assert completed.returncode == 0, completed.stdout + completed.stderr

@@ -15,7 +15,8 @@ from anyio import to_thread
 
 from customerio_track_mcp import __version__
 from tests.support.http_service import HEADERS, TOKEN, bearer, call
-from tests.support.process import KEY, environment, run, running, terminate, url_from_stderr
+from tests.support.loaded_command import run_loaded, running_loaded
+from tests.support.process import KEY, environment, running, terminate, url_from_stderr
 from tests.support.scripted_server import ScriptedServer, respond
 
 EMAIL: Final = "somebody@private.example"
@@ -31,7 +32,7 @@ async def log_lines(scripted: ScriptedServer, log_format: str, **settings: str) 
         http_tokens=f"shop-agent {TOKEN}",
         **settings,
     )
-    with running("http", "--port", "0", env=env) as process:
+    with running_loaded("http", "--port", "0", env=env) as process:
         url = await to_thread.run_sync(url_from_stderr, process, "listening")
         async with httpx.AsyncClient(trust_env=False, timeout=30, headers=HEADERS) as http:
             event = call(customer_id=EMAIL, event_name="bought", data={"note": "private"})
@@ -96,7 +97,7 @@ async def test_start_drain_and_end_each_leave_a_line(scripted: ScriptedServer, w
         http_jwks_url="https://auth.example.com/keys",
         http_public_url="https://mcp.example.com/mcp",
     )
-    with running("http", "--port", "0", "--workers", workers, env=env) as process:
+    with running_loaded("http", "--port", "0", "--workers", workers, env=env) as process:
         assert process.stderr is not None
         lines = [json.loads(await to_thread.run_sync(process.stderr.readline)) for _ in range(2)]
         rest = await terminate(process)
@@ -131,7 +132,7 @@ async def test_hash_of_a_person_depends_on_the_key_alone(scripted: ScriptedServe
 
 @pytest.mark.parametrize("log_format", ["xml", "JSON", " text "])
 def test_log_format_ignores_case_and_spaces(log_format: str) -> None:
-    completed = run(env=environment(api_key="site:key", log_format=log_format))
+    completed = run_loaded(env=environment(api_key="site:key", log_format=log_format))
     assert completed.returncode == (2 if log_format == "xml" else 0)
 
 

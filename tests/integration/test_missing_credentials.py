@@ -12,7 +12,8 @@ import httpx
 import pytest
 from mcp import Client
 
-from tests.support.process import environment, run, running, stdio_parameters, terminate, url_from_stderr
+from tests.support.loaded_command import run_loaded, running_loaded
+from tests.support.process import environment, stdio_parameters, terminate, url_from_stderr
 
 CALLS: Mapping[str, dict[str, Any]] = {
     "create_or_update_customer": {"customer_id": "1", "email": "ann@example.com"},
@@ -50,8 +51,7 @@ async def test_stdio(mode: str, settings: dict[str, str], missing: str) -> None:
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
 @pytest.mark.parametrize(("settings", "missing"), CASES)
 async def test_http(mode: str, settings: dict[str, str], missing: str) -> None:
-    with running("http", "--port", "0", env=environment(**settings)) as process:
-        assert process.stderr is not None
+    with running_loaded("http", "--port", "0", env=environment(**settings)) as process:
         first = await anyio.to_thread.run_sync(process.stderr.readline)
         assert first.startswith(f"customerio-track-mcp: {missing}; every call fails")
         url = await anyio.to_thread.run_sync(url_from_stderr, process, "listening on")
@@ -70,9 +70,7 @@ async def test_http(mode: str, settings: dict[str, str], missing: str) -> None:
 @pytest.mark.parametrize("arguments", [[], ["stdio"], ["http", "--port", "0", "--workers", "2"]])
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_what_is_missing_is_reported_once_at_startup(arguments: list[str], log_format: str) -> None:
-    with running(*arguments, env=environment(log_format=log_format)) as process:
-        assert process.stdin is not None
-        assert process.stderr is not None
+    with running_loaded(*arguments, env=environment(log_format=log_format)) as process:
         lines = [process.stderr.readline()]
         if "http" in arguments:
             lines.append(process.stderr.readline())
@@ -88,20 +86,20 @@ def test_what_is_missing_is_reported_once_at_startup(arguments: list[str], log_f
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_what_is_missing_is_reported_at_every_log_level(log_format: str) -> None:
-    process = run(env=environment(log_format=log_format, log_level="error"))
+    process = run_loaded(env=environment(log_format=log_format, log_level="error"))
     assert process.returncode == 0
     assert f"{API_KEY} and {SITE_ID}; every call fails" in process.stderr
 
 
 def test_nothing_is_missing_in_a_sandbox() -> None:
-    completed = run("--sandbox")
+    completed = run_loaded("--sandbox")
     assert completed.returncode == 0
     assert "is not set" not in completed.stderr
 
 
 @pytest.mark.parametrize(("settings", "missing"), CASES)
 def test_check_says_what_is_missing_and_fails(settings: dict[str, str], missing: str) -> None:
-    completed = run("check", env=environment(**settings))
+    completed = run_loaded("check", env=environment(**settings))
     assert completed.returncode == 1
     assert completed.stdout.startswith(f"FAILED: {missing}. ")
     assert completed.stderr == ""
@@ -119,6 +117,6 @@ def test_check_says_what_is_missing_and_fails(settings: dict[str, str], missing:
 def test_malformed_settings_still_prevent_startup(
     arguments: list[str], settings: dict[str, str], names: list[str]
 ) -> None:
-    completed: subprocess.CompletedProcess[str] = run(*arguments, env=environment(**settings))
+    completed: subprocess.CompletedProcess[str] = run_loaded(*arguments, env=environment(**settings))
     assert (completed.returncode, completed.stdout) == (2, "")
     assert [line.split(": ")[1] for line in completed.stderr.splitlines()] == names

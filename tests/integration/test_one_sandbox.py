@@ -16,8 +16,9 @@ import httpx
 import pytest
 from mcp import Client
 
+from tests.support.loaded_command import run_loaded, running_loaded
 from tests.support.messages import INITIALIZE
-from tests.support.process import environment, run, running, stdio_parameters, terminate, url_from_stderr
+from tests.support.process import environment, stdio_parameters, terminate, url_from_stderr
 from tests.support.sandbox_state import state_of
 from tests.support.scripted_server import Act, ScriptedServer, respond
 from tests.support.waiting import wait_until
@@ -60,9 +61,9 @@ def instructions_of(process: subprocess.CompletedProcess[str]) -> str:
 
 def test_the_running_sandbox_is_used_and_named_at_startup_and_in_the_instructions(port: int) -> None:
     settings = environment(sandbox_port=str(port))
-    with running("sandbox", "--port", str(port)) as sandbox:
+    with running_loaded("sandbox", "--port", str(port)) as sandbox:
         url = url_from_stderr(sandbox, OWN)
-        process = run("--sandbox", stdin=json.dumps(INITIALIZE) + "\n", env=settings)
+        process = run_loaded("--sandbox", stdin=json.dumps(INITIALIZE) + "\n", env=settings)
     assert url == f"http://127.0.0.1:{port}"
     (line,) = process.stderr.splitlines()
     assert line.endswith(
@@ -73,7 +74,7 @@ def test_the_running_sandbox_is_used_and_named_at_startup_and_in_the_instruction
 
 async def test_calls_go_on_after_the_server_with_the_sandbox_was_killed(port: int) -> None:
     settings = {"sandbox_port": str(port)}
-    with running("--sandbox", env=environment(**settings)) as first:
+    with running_loaded("--sandbox", env=environment(**settings)) as first:
         url = await anyio.to_thread.run_sync(url_from_stderr, first, OWN)
         async with Client(stdio_parameters("--sandbox", **settings)) as client:
             assert (await call(client, "before"))["success"] is True
@@ -86,7 +87,7 @@ async def test_calls_go_on_after_the_server_with_the_sandbox_was_killed(port: in
 
 async def test_one_of_several_servers_takes_over_and_all_go_on(port: int) -> None:
     settings = {"sandbox_port": str(port)}
-    with running("sandbox", "--port", str(port)) as sandbox:
+    with running_loaded("sandbox", "--port", str(port)) as sandbox:
         url = await anyio.to_thread.run_sync(url_from_stderr, sandbox, OWN)
         async with (
             Client(stdio_parameters("--sandbox", **settings)) as one,
@@ -104,14 +105,14 @@ async def test_one_of_several_servers_takes_over_and_all_go_on(port: int) -> Non
 def test_servers_that_start_at_once_share_one_sandbox(port: int) -> None:
     env = environment(sandbox_port=str(port))
     with ExitStack() as stack:
-        servers = [stack.enter_context(running("--sandbox", env=env)) for _ in range(4)]
+        servers = [stack.enter_context(running_loaded("--sandbox", env=env)) for _ in range(4)]
         assert {url_from_stderr(server, OWN) for server in servers} == {f"http://127.0.0.1:{port}"}
 
 
 async def test_the_takeover_is_reported_once_with_the_address(port: int) -> None:
-    with running("sandbox", "--port", str(port)) as sandbox:
+    with running_loaded("sandbox", "--port", str(port)) as sandbox:
         url = await anyio.to_thread.run_sync(url_from_stderr, sandbox, OWN)
-        with running(
+        with running_loaded(
             "http", "--port", "0", "--workers", "2", "--sandbox", env=environment(sandbox_port=str(port))
         ) as http:
             service = await anyio.to_thread.run_sync(url_from_stderr, http, "listening on")
@@ -127,7 +128,7 @@ async def test_the_takeover_is_reported_once_with_the_address(port: int) -> None
 
 
 async def test_a_named_sandbox_is_not_replaced(port: int) -> None:
-    with running("sandbox", "--port", str(port)) as sandbox:
+    with running_loaded("sandbox", "--port", str(port)) as sandbox:
         url = await anyio.to_thread.run_sync(url_from_stderr, sandbox, OWN)
         settings = {"sandbox_port": str(port), "max_attempts": "2"}
         async with Client(stdio_parameters("--sandbox", url, **settings)) as client:
@@ -139,7 +140,10 @@ async def test_a_named_sandbox_is_not_replaced(port: int) -> None:
 
 async def test_a_named_sandbox_may_start_after_the_server(port: int) -> None:
     url = f"http://127.0.0.1:{port}"
-    with running("http", "--port", "0", "--sandbox", url) as server, running("sandbox", "--port", str(port)):
+    with (
+        running_loaded("http", "--port", "0", "--sandbox", url) as server,
+        running_loaded("sandbox", "--port", str(port)),
+    ):
         service = await anyio.to_thread.run_sync(url_from_stderr, server, "listening on")
         async with Client(service) as client:
             assert (await call(client, "late"))["success"] is True
@@ -149,7 +153,7 @@ async def test_a_named_sandbox_may_start_after_the_server(port: int) -> None:
 
 @pytest.mark.parametrize("arguments", [["--sandbox"], ["stdio"], ["http", "--port", "0", "--sandbox"]])
 def test_a_named_sandbox_that_does_not_answer_prevents_startup_in_one_line(port: int, arguments: list[str]) -> None:
-    process = run(*arguments, env=environment(sandbox=f"http://127.0.0.1:{port}"))
+    process = run_loaded(*arguments, env=environment(sandbox=f"http://127.0.0.1:{port}"))
     assert process.returncode == 2
     assert process.stdout == ""
     (line,) = process.stderr.splitlines()
@@ -160,7 +164,7 @@ def test_a_named_sandbox_that_does_not_answer_prevents_startup_in_one_line(port:
 
 
 async def test_a_named_address_of_another_program_prevents_startup(scripted: ScriptedServer) -> None:
-    process = await anyio.to_thread.run_sync(run, "--sandbox", scripted.url)
+    process = await anyio.to_thread.run_sync(run_loaded, "--sandbox", scripted.url)
     assert process.returncode == 2
     assert process.stderr.endswith(
         f"what answers at {scripted.url} is not a sandbox (status 200 at /_sandbox); correct the URL in --sandbox or "
@@ -181,7 +185,7 @@ async def test_another_program_on_the_port_is_reported_and_left_alone(
     scripted.otherwise = act
     env = environment(sandbox_port=scripted.url.rpartition(":")[2])
     stdin = json.dumps(INITIALIZE) + "\n"
-    process = await anyio.to_thread.run_sync(lambda: run("--sandbox", stdin=stdin, env=env))
+    process = await anyio.to_thread.run_sync(lambda: run_loaded("--sandbox", stdin=stdin, env=env))
     problem, started = process.stderr.splitlines()
     assert reason in problem
     assert problem.endswith("this server starts its own on another port")
@@ -192,13 +196,13 @@ async def test_another_program_on_the_port_is_reported_and_left_alone(
 
 def test_a_data_file_needs_a_sandbox_of_its_own(port: int, tmp_path: Path) -> None:
     file = str(tmp_path / "data")
-    with running("sandbox", "--port", str(port)) as sandbox:
+    with running_loaded("sandbox", "--port", str(port)) as sandbox:
         url = url_from_stderr(sandbox, OWN)
-        process = run("--sandbox", "--data", file, env=environment(sandbox_port=str(port)))
+        process = run_loaded("--sandbox", "--data", file, env=environment(sandbox_port=str(port)))
         problem, started = process.stderr.splitlines()
         assert f"port {port} is in use, and --data needs a sandbox of its own" in problem
         assert url not in started
-        process = run("--sandbox", "--data", file, env=environment(sandbox=url))
+        process = run_loaded("--sandbox", "--data", file, env=environment(sandbox=url))
     assert process.returncode == 2
     assert "--data needs a sandbox of its own: leave it out, or the URL of the sandbox" in process.stderr
 
@@ -208,11 +212,11 @@ async def test_the_page_that_opens_is_that_of_the_sandbox_that_is_used(port: int
     script.write_text(f'#!/bin/sh\nprintf %s "$1" > {tmp_path}/half && mv {tmp_path}/half {tmp_path}/url\n')
     script.chmod(0o755)
     opened = tmp_path / "url"
-    with running("sandbox", "--port", str(port)) as sandbox:
+    with running_loaded("sandbox", "--port", str(port)) as sandbox:
         url = await anyio.to_thread.run_sync(url_from_stderr, sandbox, OWN)
         for arguments in (["--sandbox", "--open"], ["--sandbox", url, "--open"]):
             env = environment(sandbox_port=str(port)) | {"BROWSER": str(script)}
-            assert (await anyio.to_thread.run_sync(lambda: run(*arguments, env=env))).returncode == 0  # noqa: B023
+            assert (await anyio.to_thread.run_sync(lambda: run_loaded(*arguments, env=env))).returncode == 0  # noqa: B023
             await wait_until(opened.exists)
             assert opened.read_text() == url
             opened.unlink()
@@ -222,7 +226,7 @@ async def test_another_machine_is_warned_about(scripted: ScriptedServer) -> None
     """Through a proxy, which stands for a network in which the hostname exists."""
     scripted.otherwise = respond(200, '{"name": "customerio-track-mcp sandbox", "version": "0.0.1"}')
     env = environment() | {"HTTP_PROXY": scripted.url}
-    process = await anyio.to_thread.run_sync(lambda: run("--sandbox", "http://sandbox:8765", env=env))
+    process = await anyio.to_thread.run_sync(lambda: run_loaded("--sandbox", "http://sandbox:8765", env=env))
     assert process.returncode == 0
     used, version, warning = process.stderr.splitlines()
     assert "using the sandbox Track API at http://sandbox:8765" in used

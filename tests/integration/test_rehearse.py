@@ -18,7 +18,8 @@ import pytest
 
 from customerio_track_mcp.rehearsal import load_scenario, rehearse
 from customerio_track_mcp.rehearsal.agent_command import AgentCommand
-from tests.support.process import COMMAND, environment, exit_status, run, running, url_from_stderr
+from tests.support.loaded_command import run_loaded, running_loaded
+from tests.support.process import COMMAND, environment, exit_status, run, url_from_stderr
 from tests.support.waiting import wait_until
 
 PURCHASE: Final = """\
@@ -102,13 +103,13 @@ def agent(tmp_path: Path, code: str, arguments: str = "{config} {prompt}") -> li
 
 def rehearse_json(*arguments: str, env: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
     """Return the exit status and the report as JSON."""
-    completed = run("rehearse", *arguments, "--json", env=env)
+    completed = run_loaded("rehearse", *arguments, "--json", env=env)
     assert "Traceback" not in completed.stderr
     return completed.returncode, json.loads(completed.stdout)
 
 
 def test_an_agent_that_does_what_it_is_asked_passes(purchase: Path, tmp_path: Path) -> None:
-    completed = run("rehearse", str(purchase), *agent(tmp_path, SEND_PURCHASE))
+    completed = run_loaded("rehearse", str(purchase), *agent(tmp_path, SEND_PURCHASE))
     assert completed.returncode == 0, completed.stdout + completed.stderr
     assert completed.stdout.splitlines()[-1].startswith("1 of 1 scenarios passed, ")
     assert "FAILED" not in completed.stdout
@@ -128,9 +129,9 @@ def test_an_agent_that_does_nothing_fails(purchase: Path, nothing: Path, tmp_pat
 
 def test_an_agent_without_the_tools_is_reported(purchase: Path, tmp_path: Path) -> None:
     hint = "  the agent called no tool of the server in {config}: "
-    assert hint in run("rehearse", str(purchase), *agent(tmp_path, "")).stdout
+    assert hint in run_loaded("rehearse", str(purchase), *agent(tmp_path, "")).stdout
     written(purchase, f"{PURCHASE}settings: {{CUSTOMERIO_EVENTS: refund}}\n")
-    refused = run("rehearse", str(purchase), *agent(tmp_path, SEND_PURCHASE)).stdout
+    refused = run_loaded("rehearse", str(purchase), *agent(tmp_path, SEND_PURCHASE)).stdout
     assert "0 of 1 scenarios passed" in refused
     assert hint not in refused
 
@@ -144,7 +145,7 @@ def test_each_scenario_has_a_sandbox_of_its_own(purchase: Path, tmp_path: Path) 
 def test_an_agent_that_fails_fails_although_its_writes_are_right(purchase: Path, tmp_path: Path) -> None:
     junit = tmp_path / "report.xml"
     code = f"{SEND_PURCHASE}\nprint('\\x1b[2Jsorry', file=sys.stderr); sys.exit(3)"
-    completed = run("rehearse", str(purchase), *agent(tmp_path, code), "--junit", str(junit))
+    completed = run_loaded("rehearse", str(purchase), *agent(tmp_path, code), "--junit", str(junit))
     assert completed.returncode == 1
     assert "  the agent ended with status 3\n" in completed.stdout
     assert "    stderr: \\x1b[2Jsorry\n" in completed.stdout
@@ -234,8 +235,8 @@ def test_a_prompt_that_the_locale_cannot_encode_needs_a_file(tmp_path: Path) -> 
     completed = run("rehearse", str(path), *agent(tmp_path, ""), env=env)
     assert completed.returncode == 2
     assert f"{path}: prompt: the prompt contains characters that this locale (" in completed.stderr
-    status, _ = rehearse_json(str(path), *agent(tmp_path, "", "{config} {prompt_file}"), env=env)
-    assert status == 0
+    completed = run("rehearse", str(path), *agent(tmp_path, "", "{config} {prompt_file}"), env=env)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
 def test_settings_of_a_scenario_are_those_of_its_server(purchase: Path, tmp_path: Path) -> None:
@@ -270,7 +271,9 @@ async def test_a_signal_ends_the_agent_and_reports_what_was_run(
         "    signal.pause()\n"
     )
     junit = tmp_path / "report.xml"
-    with running("rehearse", str(nothing), str(purchase), *agent(tmp_path, code), "--junit", str(junit)) as process:
+    with running_loaded(
+        "rehearse", str(nothing), str(purchase), *agent(tmp_path, code), "--junit", str(junit)
+    ) as process:
         url_from_stderr(process, "2 of 2")
         await wait_until((tmp_path / "pid").exists)
         agent_pid = int((tmp_path / "pid").read_text())
@@ -297,12 +300,12 @@ def test_a_hangup_that_is_ignored_ends_nothing(nothing: Path, tmp_path: Path) ->
 
 def test_the_report_replaces_an_earlier_one(nothing: Path, tmp_path: Path) -> None:
     junit = written(tmp_path / "report.xml", "x" * 10_000)
-    assert run("rehearse", str(nothing), *agent(tmp_path, ""), "--junit", str(junit)).returncode == 0
+    assert run_loaded("rehearse", str(nothing), *agent(tmp_path, ""), "--junit", str(junit)).returncode == 0
     assert ElementTree.parse(junit).getroot().attrib["tests"] == "1"  # noqa: S314 - our own
 
 
 def test_a_report_that_the_disk_does_not_take_is_reported_after_the_table(nothing: Path, tmp_path: Path) -> None:
-    completed = run("rehearse", str(nothing), *agent(tmp_path, ""), "--junit", "/dev/full")
+    completed = run_loaded("rehearse", str(nothing), *agent(tmp_path, ""), "--junit", "/dev/full")
     assert completed.returncode == 1
     assert completed.stdout.splitlines()[-1].startswith("1 of 1 scenarios passed, ")
     assert "--junit: /dev/full cannot be written: No space left on device" in completed.stderr
@@ -313,7 +316,7 @@ def test_a_program_that_cannot_be_executed_fails_its_scenario(nothing: Path, tmp
     program = tmp_path / "agent"
     program.write_bytes(b"\x00\x01")
     program.chmod(0o700)
-    completed = run("rehearse", str(nothing), "--agent", f"{program} {{config}} {{prompt}}")
+    completed = run_loaded("rehearse", str(nothing), "--agent", f"{program} {{config}} {{prompt}}")
     assert completed.returncode == 1
     assert "  the agent cannot be started: Exec format error\n" in completed.stdout
 
@@ -321,7 +324,7 @@ def test_a_program_that_cannot_be_executed_fails_its_scenario(nothing: Path, tmp
 def test_nothing_is_left_in_the_temporary_folder(purchase: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    run("rehearse", str(purchase), *agent(tmp_path, ""), env=dict(os.environ) | {"TMPDIR": str(temporary)})
+    run_loaded("rehearse", str(purchase), *agent(tmp_path, ""), env=dict(os.environ) | {"TMPDIR": str(temporary)})
     assert list(temporary.iterdir()) == []
 
 

@@ -23,7 +23,8 @@ from mcp import Client
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.caddy import CADDY, caddyfile, needs_caddy, version_variables
 from tests.support.http_service import HEADERS, another_call, call, payload_in
-from tests.support.process import environment, running, terminate, url_from_stderr
+from tests.support.loaded_command import LoadedProcess, running_loaded
+from tests.support.process import environment, terminate, url_from_stderr
 from tests.support.redis_server import REDIS_SERVER, RedisServer, redis_server
 from tests.support.scripted_server import ScriptedServer, respond
 from tests.support.waiting import wait_until
@@ -34,7 +35,7 @@ needs_redis = pytest.mark.skipif(
 
 
 class Replica(NamedTuple):
-    process: subprocess.Popen[str]
+    process: LoadedProcess
     url: str
 
 
@@ -50,7 +51,7 @@ def two_replicas(track_url: str, **settings: str) -> Iterator[list[Replica]]:
     defaults = {"http_max_in_flight": "2000", "http_max_in_flight_per_caller": "2000", "log_level": "error"}
     env = environment(track_url=track_url, api_key="sandbox:sandbox", **defaults | settings)
     with ExitStack() as stack:
-        processes = [stack.enter_context(running("http", "--port", "0", env=env)) for _ in range(2)]
+        processes = [stack.enter_context(running_loaded("http", "--port", "0", env=env)) for _ in range(2)]
         yield [Replica(process, url_from_stderr(process, "listening on")) for process in processes]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import anyio
 from mcp import Client
 
-from tests.support.process import environment, run, running, stdio_parameters, url_from_stderr
+from tests.support.loaded_command import run_loaded, running_loaded
+from tests.support.process import environment, stdio_parameters, url_from_stderr
 
 SETTINGS = {"sandbox": "true", "api_key": "${user_config.api_key}", "site_id": ""}
 
@@ -23,14 +24,14 @@ async def test_stdio() -> None:
 
 
 async def test_http_with_workers() -> None:
-    with running("http", "--port", "0", "--workers", "2", env=environment(**SETTINGS)) as process:
+    with running_loaded("http", "--port", "0", "--workers", "2", env=environment(**SETTINGS)) as process:
         url = await anyio.to_thread.run_sync(url_from_stderr, process, "listening on")
         async with Client(url) as client:
             await check_that_a_sandbox_receives_a_call(client)
 
 
 def test_check_says_that_the_sandbox_is_used_instead_of_what_it_checked() -> None:
-    completed = run("check", env=environment(sandbox="true"))
+    completed = run_loaded("check", env=environment(sandbox="true"))
     assert completed.returncode == 1
     assert completed.stdout.startswith("FAILED: CUSTOMERIO_API_KEY is not set")
     assert "CUSTOMERIO_SANDBOX is true: a server with these settings calls a sandbox" in completed.stdout

@@ -8,8 +8,9 @@ import json
 import anyio
 import pytest
 
+from tests.support.loaded_command import run_loaded
 from tests.support.messages import INITIALIZE
-from tests.support.process import KEY, environment, run
+from tests.support.process import KEY, environment
 from tests.support.scripted_server import Act, ScriptedServer, close, reset, respond
 
 SITE = "site-id-that-must-not-show"
@@ -51,7 +52,7 @@ def stdin() -> str:
 async def test_secrets_are_in_no_output_and_personal_data_is_not_on_stderr(scripted: ScriptedServer, act: Act) -> None:
     scripted.acts = [act] * 20
     settings = environment(site_id=SITE, api_key=KEY, track_url=scripted.url, log_level="debug", max_attempts="2")
-    process = await anyio.to_thread.run_sync(lambda: run(stdin=stdin(), env=settings))
+    process = await anyio.to_thread.run_sync(lambda: run_loaded(stdin=stdin(), env=settings))
     assert process.returncode == 0
     assert len(process.stdout.splitlines()) == 7
     assert scripted.requests
@@ -63,7 +64,7 @@ async def test_secrets_are_in_no_output_and_personal_data_is_not_on_stderr(scrip
 
 
 def test_secrets_are_in_no_output_if_startup_is_refused() -> None:
-    process = run(env=environment(site_id=SITE, api_key=KEY, track_url=f"http://user:{KEY}@track.example.com"))
+    process = run_loaded(env=environment(site_id=SITE, api_key=KEY, track_url=f"http://user:{KEY}@track.example.com"))
     assert process.returncode == 2
     assert KEY not in process.stdout + process.stderr
     assert SITE not in process.stdout + process.stderr

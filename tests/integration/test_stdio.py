@@ -21,6 +21,7 @@ import pytest
 from mcp import Client
 
 from customerio_track_mcp.sandbox import RunningSandbox
+from tests.support.loaded_command import run_loaded
 from tests.support.messages import INITIALIZE
 from tests.support.process import environment, run, running, stdio_parameters
 from tests.support.scripted_server import ScriptedServer, hang, respond
@@ -119,7 +120,7 @@ def test_json_that_pydantic_rejects_reaches_the_tool() -> None:
     ],
 )
 def test_invalid_line_is_answered_with_an_error(line: str, request_id: str | int | None, code: int) -> None:
-    process = run("--sandbox", stdin=lines(*HANDSHAKE) + line + "\n" + lines(call(2, "send_event", {})))
+    process = run_loaded("--sandbox", stdin=lines(*HANDSHAKE) + line + "\n" + lines(call(2, "send_event", {})))
     responses = responses_by_id(process.stdout)
     assert responses[request_id]["error"]["code"] == code
     assert responses[2]["result"]["isError"]

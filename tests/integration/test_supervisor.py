@@ -21,15 +21,16 @@ from mcp import Client
 from customerio_track_mcp.http.supervisor import Supervisor
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.http_service import HEADERS, PING, TOKEN, another_call, call, payload_in
-from tests.support.process import environment, exit_status, run, running, terminate, url_from_stderr
+from tests.support.loaded_command import LoadedProcess, run_loaded, running_loaded
+from tests.support.process import Process, environment, exit_status, run, terminate, url_from_stderr
 from tests.support.scripted_server import ScriptedServer, respond_when
 from tests.support.waiting import wait_until
 
 
-def service(track_url: str, **settings: str) -> AbstractContextManager[subprocess.Popen[str]]:
+def service(track_url: str, **settings: str) -> AbstractContextManager[LoadedProcess]:
     """Start two workers, in a process group of their own, as a terminal or a service manager does."""
     env = environment(track_url=track_url, api_key="sandbox:sandbox", **settings)
-    return running("http", "--port", "0", "--workers", "2", env=env, own_group=True)
+    return running_loaded("http", "--port", "0", "--workers", "2", env=env, own_group=True)
 
 
 def start(command: list[str], env: dict[str, str], directory: Path) -> subprocess.Popen[str]:
@@ -37,7 +38,7 @@ def start(command: list[str], env: dict[str, str], directory: Path) -> subproces
     return subprocess.Popen(command, env=env, cwd=directory, stderr=subprocess.PIPE, encoding="utf-8")
 
 
-def workers_of(process: subprocess.Popen[str]) -> list[int]:
+def workers_of(process: Process) -> list[int]:
     """Return the process ids of a supervisor's workers."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
     return [int(child) for child in children.split()]
@@ -146,7 +147,7 @@ async def test_workers_end_when_their_supervisor_is_killed(sandbox: RunningSandb
 
 def test_setting_that_workers_cannot_use_prevents_startup() -> None:
     env = environment(rate_limit_storage="redis://localhost:no-port/0")
-    completed = run("http", "--port", "0", "--workers", "2", "--sandbox", env=env)
+    completed = run_loaded("http", "--port", "0", "--workers", "2", "--sandbox", env=env)
     assert completed.returncode == 2
     assert "CUSTOMERIO_RATE_LIMIT_STORAGE: invalid URL: expected redis://HOST:PORT/DB" in completed.stderr
     assert "takes its place" not in completed.stderr
@@ -154,13 +155,13 @@ def test_setting_that_workers_cannot_use_prevents_startup() -> None:
 
 @pytest.mark.parametrize("number", ["0", "-1", "65", "two"])
 def test_invalid_number_of_workers_is_reported(number: str) -> None:
-    completed = run("http", "--workers", number, "--sandbox")
+    completed = run_loaded("http", "--workers", number, "--sandbox")
     assert completed.returncode == 2
     assert f"invalid number of workers '{number}': expected 1 to 64" in completed.stderr
 
 
 async def test_workers_share_one_sandbox() -> None:
-    with running("http", "--port", "0", "--workers", "2", "--sandbox") as process:
+    with running_loaded("http", "--port", "0", "--workers", "2", "--sandbox") as process:
         sandbox = url_from_stderr(process, "sandbox Track API at")
         url = url_from_stderr(process, "listening on")
         async with anyio.create_task_group() as tasks:
@@ -265,11 +266,11 @@ def test_missing_metrics_directory_is_reported() -> None:
 async def test_json_startup_lines_are_logged_once(sandbox: RunningSandbox) -> None:
     arguments = ("http", "--host", "0.0.0.0", "--port", "0", "--workers", "2")
     env = environment(track_url=sandbox.url, api_key="no-site-id", log_format="json", http_tokens=f"ann {TOKEN}")
-    with running(*arguments, env=env) as process:
+    with running_loaded(*arguments, env=env) as process:
         url_from_stderr(process, "listening on")
         rest = await terminate(process)
     env |= {"CUSTOMERIO_HTTP_TOKENS": ""}
-    with running(*arguments, "--allow-unauthenticated", env=env) as process:
+    with running_loaded(*arguments, "--allow-unauthenticated", env=env) as process:
         assert process.stderr is not None
         first = [json.loads(process.stderr.readline())["event"] for _ in range(5)]
     events = [json.loads(line)["event"] for line in rest.splitlines()]
@@ -306,7 +307,7 @@ async def test_frozen_worker_is_killed_if_another_cannot_start(tmp_path: Path) -
     assert len(exited) == 2
 
 
-def metrics_directory_of(process: subprocess.Popen[str]) -> Path:
+def metrics_directory_of(process: Process) -> Path:
     """Return the directory in which the workers of a supervisor keep their metrics."""
     environ = Path(f"/proc/{workers_of(process)[0]}/environ").read_bytes().split(b"\0")
     (name,) = [entry.partition(b"=")[2] for entry in environ if entry.startswith(b"PROMETHEUS_MULTIPROC_DIR=")]

@@ -16,6 +16,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 import trustme
+from playwright.async_api import Browser
 
 from customerio_track_mcp.hosts.catalog import HOSTS
 from customerio_track_mcp.hosts.entries import PROGRAM, Entry
@@ -64,7 +65,7 @@ class Shown(NamedTuple):
 
 
 @asynccontextmanager
-async def shown(ca_file: Path | None) -> AsyncIterator[Shown]:
+async def shown(browser: Browser, ca_file: Path | None) -> AsyncIterator[Shown]:
     context = None
     if ca_file is not None:
         authority = trustme.CA()
@@ -73,18 +74,27 @@ async def shown(ca_file: Path | None) -> AsyncIterator[Shown]:
         ca_file.parent.mkdir()
         authority.cert_pem.write_to_path(str(ca_file))
     async with run_sandbox(ssl_context=context) as sandbox:
-        async with (
-            running_browser() as browser,
-            open_page(browser, sandbox.url, ignore_https_errors=True) as page,
-        ):
+        async with open_page(browser, sandbox.url, ignore_https_errors=True) as page:
             snippets = await page.evaluate(IN_PAGE)
         yield Shown(sandbox, ca_file, {snippet["id"]: snippet for snippet in snippets})
 
 
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    """The event loop of all tests of this module, which share a browser."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with running_browser() as running:
+        yield running
+
+
 @pytest.fixture(params=["http", "https"])
-async def page(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shown]:
+async def page(request: pytest.FixtureRequest, browser: Browser, tmp_path: Path) -> AsyncIterator[Shown]:
     ca_file = tmp_path / ".customerio-track-mcp" / "ca.pem" if request.param == "https" else None
-    async with shown(ca_file) as snippets:
+    async with shown(browser, ca_file) as snippets:
         yield snippets
 
 
@@ -141,8 +151,8 @@ async def test_the_python_snippet_works(page: Shown, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="no Node on this machine")
-async def test_the_node_snippet_works(tmp_path: Path) -> None:
-    async with shown(None) as page:  # the vendor's package, which the other one needs, is not installed
+async def test_the_node_snippet_works(browser: Browser, tmp_path: Path) -> None:
+    async with shown(browser, None) as page:  # the vendor's package, which the other one needs, is not installed
         program = tmp_path / "snippet.mjs"
         program.write_text(page.text("node"), encoding="utf-8")
         await run("node", str(program))

@@ -52,20 +52,21 @@ async def open_page(
         options: further ones of the browser's context, such as `color_scheme`.
     """
     viewport: Any = {"width": width, "height": height}
-    context = await browser.new_context(viewport=viewport, timezone_id=ZONE, **options)
-    page = await context.new_page()
     errors: list[str] = []
-    page.on("console", lambda message: errors.append(message.text))
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("request", lambda request: None if request.url.startswith((url, "data:")) else errors.append(request.url))
-    try:
-        await page.goto(url + path)
-        await expect(page.locator("#connection")).to_have_text("Live")
-        yield page
-    finally:
-        unexpected = [text for text in errors if expected_error is None or expected_error not in text]
-        assert not unexpected, unexpected
-    await context.close()
+    async with await browser.new_context(viewport=viewport, timezone_id=ZONE, **options) as context:
+        page = await context.new_page()
+        page.on("console", lambda message: errors.append(message.text))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "request", lambda request: None if request.url.startswith((url, "data:")) else errors.append(request.url)
+        )
+        try:
+            await page.goto(url + path)
+            await expect(page.locator("#connection")).to_have_text("Live")
+            yield page
+        finally:
+            unexpected = [text for text in errors if expected_error is None or expected_error not in text]
+            assert not unexpected, unexpected
 
 
 async def show_tab(page: Page, name: str) -> None:

@@ -8,12 +8,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias
 
 import anyio
-import anyio.abc
-from anyio.streams.buffered import BufferedByteReceiveStream
+from anyio import to_thread
 
 from tests.support.http_service import message_in, running_service
+from tests.support.loaded_command import running_loaded
 from tests.support.messages import INITIALIZE
-from tests.support.process import COMMAND, environment
+from tests.support.process import environment
 from tests.support.raw_messages import LEGACY, headers_of, raw_request
 
 Answers: TypeAlias = list[dict[str, Any]]
@@ -26,32 +26,31 @@ Door: TypeAlias = Callable[[str, str], AbstractAsyncContextManager[Exchange]]
 """Opens the server for a Track API's URL and a protocol version."""
 
 _PING: Final = "after"
-_MAX_LINE: Final = 2**20
 
 
 @asynccontextmanager
 async def stdio(track_url: str, version: str, *, initialize: bool = True) -> AsyncIterator[Exchange]:
     """Run the server as a subprocess. At the end it must have sent nothing that was not received."""
     env = environment(track_url=track_url, api_key="sandbox:sandbox")
-    async with await anyio.open_process(COMMAND, env=env, stderr=None) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        stdin, lines = process.stdin, BufferedByteReceiveStream(process.stdout)
+    with running_loaded(env=env) as process, anyio.fail_after(60):
 
         async def exchange(message: bytes, *, answers: int = 1, **headers: str) -> Answers:
             del headers
             ping = raw_request(version, "ping" if version == LEGACY else "tools/list", f'"{_PING}"')
-            await stdin.send(message + b"\n" + ping + b"\n")
-            received = [json.loads(await lines.receive_until(b"\n", _MAX_LINE)) for _ in range(answers + 1)]
+
+            def send_and_receive() -> Answers:
+                process.stdin.buffer.write(message + b"\n" + ping + b"\n")
+                process.stdin.buffer.flush()
+                return [json.loads(process.stdout.readline()) for _ in range(answers + 1)]
+
+            received = await to_thread.run_sync(send_and_receive, abandon_on_cancel=True)
             return [answer for answer in received if answer["id"] != _PING]
 
-        with anyio.fail_after(60):
-            if version == LEGACY and initialize:
-                await exchange(json.dumps(INITIALIZE).encode())
-            yield exchange
-            await stdin.aclose()
-            rest = [chunk async for chunk in process.stdout]
-        assert (lines.buffer, rest) == (b"", [])
+        if version == LEGACY and initialize:
+            await exchange(json.dumps(INITIALIZE).encode())
+        yield exchange
+        process.stdin.close()
+        assert await to_thread.run_sync(process.stdout.read, abandon_on_cancel=True) == ""
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Protocol
 
 import anyio
 from anyio import to_thread
@@ -16,6 +17,20 @@ from mcp import StdioServerParameters
 
 COMMAND = [sys.executable, "-m", "customerio_track_mcp"]
 KEY = "api-key-that-must-not-show"
+
+
+class Process(Protocol):
+    """A running command: `subprocess.Popen[str]`, or a `LoadedProcess`."""
+
+    @property
+    def pid(self) -> int: ...
+
+    @property
+    def stderr(self) -> IO[str] | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def terminate(self) -> None: ...
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -74,13 +89,13 @@ def running(
             process.kill()
 
 
-async def exit_status(process: subprocess.Popen[str]) -> int:
+async def exit_status(process: Process) -> int:
     """Wait until a process exits; return its exit status."""
     with anyio.fail_after(60):
         return await to_thread.run_sync(process.wait, abandon_on_cancel=True)
 
 
-def url_from_stderr(process: subprocess.Popen[str], pattern: str) -> str:
+def url_from_stderr(process: Process, pattern: str) -> str:
     """Return the first URL in the first line of stderr that matches `pattern` and contains a URL."""
     assert process.stderr is not None
     for line in process.stderr:
@@ -89,7 +104,7 @@ def url_from_stderr(process: subprocess.Popen[str], pattern: str) -> str:
     raise AssertionError(f"the process exited without a line that matches {pattern!r}")
 
 
-async def terminate(process: subprocess.Popen[str]) -> str:
+async def terminate(process: Process) -> str:
     """Send SIGTERM, wait until the process exits, and return the rest of its stderr.
 
     It also returns the lines that `url_from_stderr` has buffered but not used. `Popen.communicate` loses those, since

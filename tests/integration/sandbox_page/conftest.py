@@ -14,8 +14,15 @@ from tests.support.browser import open_page, running_browser
 from tests.support.reporting_server import ReportingServer, reporting_server
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
+def anyio_backend() -> str:
+    """The event loop of all tests in this folder, which share a browser."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="package")
 async def browser() -> AsyncIterator[Browser]:
+    """A browser for all tests, whose pages share nothing: each has a context of its own."""
     async with running_browser() as running:
         yield running
 
