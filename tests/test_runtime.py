@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from customerio_track_mcp.runtime import create_client, open_rate_limiter
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.upstream import Upstream
 from tests.support.scripted_server import ScriptedServer
@@ -110,7 +110,7 @@ async def test_valid_storage_url_is_accepted(url: str) -> None:
 
 @pytest.mark.parametrize("overrides", [{"replicas": 4}, {}])
 async def test_in_memory_limit_is_divided_by_replicas_and_processes(overrides: dict[str, int]) -> None:
-    settings = Settings(api_key="site:key", rate_limit=40, **overrides)  # type: ignore[arg-type]
+    settings = Settings(api_key="site:key", rate_limit=40, **overrides)
     processes = 1 if overrides else 4
     async with open_rate_limiter(Upstream(settings, "http://127.0.0.1:1"), processes=processes) as limiter:
         started = anyio.current_time()

@@ -19,9 +19,18 @@ def loading() -> Iterator[None]:
     # Of what a caller can send along, accept the trace only: baggage would be kept, and logged if it is malformed.
     # OpenTelemetry reads this once, when the MCP SDK imports it.
     set_own_variable("OTEL_PROPAGATORS", "tracecontext")
+    with without_garbage_collection():
+        yield
+        gc.freeze()
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Keep garbage collection off in this block."""
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
-        gc.freeze()
     finally:
-        gc.enable()
+        if was_on:
+            gc.enable()

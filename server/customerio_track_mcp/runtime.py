@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mcp.server import Server, ServerRequestContext
 
-from customerio_track_mcp.call_reports.correlation import CallHeaderTransport
 from customerio_track_mcp.call_reports.opening import open_call_reports
 from customerio_track_mcp.confirmation_requests import ConfirmationRequests
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY
@@ -25,12 +24,15 @@ from customerio_track_mcp.instrumentation.traces import TracingObserver, tracing
 from customerio_track_mcp.instrumentation.write_log import open_write_log
 from customerio_track_mcp.mcp_server import DeliveryOf, create_mcp_server
 from customerio_track_mcp.resources.policy import policy_text
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import IN_PROCESS_STORAGE, Settings
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.tools.registry import TOOLS
-from customerio_track_mcp.track import LocalRateLimiter, Observer, RateLimiter, TrackClient, create_transport
+from customerio_track_mcp.track import LocalRateLimiter, Observer, RateLimiter, TrackClient
 from customerio_track_mcp.upstream import Upstream, storage_errors, workspace_key
+
+if TYPE_CHECKING:
+    from customerio_track_mcp.call_reports.correlation import CallHeaderTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def create_client(
         SettingsError: the proxy or certificate variables of the environment cannot be used.
     """
     try:
+        transport = _sandbox_transport(base_url) if is_sandbox else None
         return TrackClient(
             settings.credentials,
             base_url,
@@ -161,10 +164,18 @@ def create_client(
             rate_limiter=rate_limiter or LocalRateLimiter(settings.rate_limit),
             retry_policy=settings.retry_policy,
             observer=observer,
-            transport=CallHeaderTransport(create_transport(base_url)) if is_sandbox else None,
+            transport=transport,
         )
     except (OSError, ValueError) as error:
         raise SettingsError([str(error)]) from None
+
+
+def _sandbox_transport(base_url: str) -> CallHeaderTransport:
+    # Both import httpx, which a server of a workspace imports with its first request.
+    from customerio_track_mcp.call_reports.correlation import CallHeaderTransport
+    from customerio_track_mcp.track import create_transport
+
+    return CallHeaderTransport(create_transport(base_url))
 
 
 @asynccontextmanager

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from customerio_track_mcp.cli.ask_credentials import ask_credentials
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.track import Credentials, Region
 
 

@@ -11,7 +11,7 @@ import trustme
 
 from customerio_track_mcp.cli.ca_file import write_ca_file
 from customerio_track_mcp.sandbox.certificate import create_certificate
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 
 PEM = create_certificate([]).ca_pem
 NEXT_PEM = create_certificate([]).ca_pem

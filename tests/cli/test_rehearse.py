@@ -14,7 +14,7 @@ from customerio_track_mcp.cli.main import main
 from customerio_track_mcp.cli.scenario_choice import choose_scenarios
 from customerio_track_mcp.cli.scenario_settings import ALLOWED_FIELDS, problems_of_settings
 from customerio_track_mcp.rehearsal.builtin import builtin_scenarios
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 
 SCENARIO: Final = "title: A scenario\nprompt: Do nothing.\n"

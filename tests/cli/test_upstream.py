@@ -8,10 +8,11 @@ import sys
 
 import pytest
 
-from customerio_track_mcp.cli.options import HttpOptions, StdioOptions
+from customerio_track_mcp.cli.options.http import HttpOptions
+from customerio_track_mcp.cli.options.stdio import StdioOptions
 from customerio_track_mcp.cli.sandbox_upstream import sandbox_upstream
 from customerio_track_mcp.cli.upstream import open_upstream, settings_upstream, with_sandbox_setting
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.upstream import Destination
 
 INVALID_FOR_A_WORKSPACE = [

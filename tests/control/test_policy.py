@@ -76,7 +76,7 @@ async def refusal_of(write: Write, **settings: str) -> str:
     async def send(write: Write, call: Call) -> None:
         sent.append((write, call))
 
-    call = Call(Caller(restrictions=Settings(**settings).restrictions))  # type: ignore[arg-type]
+    call = Call(Caller(restrictions=Settings(**settings).restrictions))
     try:
         await Policy()(write, call, send)
     except NotAllowedError as error:

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from customerio_track_mcp.instrumentation.traces import tracing
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 
 
 def test_missing_extra_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

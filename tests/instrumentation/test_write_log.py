@@ -24,7 +24,7 @@ from customerio_track_mcp.instrumentation.calls import CallContext, Caller, Call
 from customerio_track_mcp.instrumentation.write_log import _fields, _line, require_write_log
 from customerio_track_mcp.runtime import open_runtime
 from customerio_track_mcp.sandbox import RunningSandbox
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.upstream import Upstream
 from tests.support.documents import PRIVACY, section

@@ -6,8 +6,6 @@ import json
 import os
 import shlex
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -252,12 +250,3 @@ def test_a_secret_is_never_an_argument(
     assert main(["install", "claude-code", "--sandbox", "--env", "CUSTOMERIO_LOG_HASH_KEY"]) == 0
     assert not (home / "arguments").exists()
     assert f"{NAME} was added to {file_of('claude-code')}\n" in capsys.readouterr().out
-
-
-def test_serving_does_not_load_what_only_install_needs() -> None:
-    source = (
-        "import sys, customerio_track_mcp.cli.main as m, customerio_track_mcp.stdio.transport;"
-        "print([n for n in sys.modules if n.startswith(('tomlkit', 'customerio_track_mcp.hosts'))])"
-    )
-    completed = subprocess.run([sys.executable, "-c", source], capture_output=True, encoding="utf-8", check=True)
-    assert completed.stdout.strip() == "[]"

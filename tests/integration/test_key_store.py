@@ -13,7 +13,7 @@ import pytest
 from mcp import Client
 
 from customerio_track_mcp.sandbox import SANDBOX_API_KEY, SANDBOX_SITE_ID, RunningSandbox
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.key_store import SERVICE, KeyStore, KeyStoreError, NoEntryError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials

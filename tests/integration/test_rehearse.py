@@ -326,11 +326,3 @@ def test_nothing_is_left_in_the_temporary_folder(purchase: Path, tmp_path: Path)
     temporary.mkdir()
     run_loaded("rehearse", str(purchase), *agent(tmp_path, ""), env=dict(os.environ) | {"TMPDIR": str(temporary)})
     assert list(temporary.iterdir()) == []
-
-
-def test_other_commands_do_not_load_it() -> None:
-    program = (
-        "import sys, customerio_track_mcp.cli.main\n"
-        "print([n for n in sys.modules if n.startswith(('yaml', 'customerio_track_mcp.rehearsal'))])"
-    )
-    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "[]\n"

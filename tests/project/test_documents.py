@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from customerio_track_mcp import track
-from customerio_track_mcp.cli import main as command_line
+from customerio_track_mcp.cli.parser import create_parser
 from customerio_track_mcp.http.auth.scopes import METRICS_SCOPE, SCOPE_OF_TOOL
 from customerio_track_mcp.http.auth.static_tokens import StaticTokens
 from customerio_track_mcp.sandbox import RunningSandbox
@@ -129,7 +129,7 @@ def test_the_readme_shows_a_valid_configuration_of_a_host() -> None:
 
 
 def test_commands_in_the_readme_are_valid() -> None:
-    parser = command_line._parser()
+    parser = create_parser()
     lines = "\n".join(blocks(README, "console")).splitlines()
     commands = [shlex.split(line)[1:] for line in lines if line.startswith("customerio-track-mcp ")]
     commands += [shlex.split(text)[1:] for text in re.findall(r"`(customerio-track-mcp [^`]+)`", README)]

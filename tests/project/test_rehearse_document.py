@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.cli import main as command_line
+from customerio_track_mcp.cli.parser import create_parser
 from customerio_track_mcp.cli.scenario_settings import ALLOWED_FIELDS, problems_of_settings
 from customerio_track_mcp.rehearsal import (
     Check,
@@ -57,7 +57,7 @@ def example(folder: Path) -> Scenario:
 
 
 def test_commands_are_valid() -> None:
-    parser = command_line._parser()
+    parser = create_parser()
     assert len(COMMANDS) >= 5
     for words in COMMANDS:
         assert words[:2] == ["customerio-track-mcp", "rehearse"]
@@ -77,7 +77,7 @@ def test_the_job_in_continuous_integration_is_a_valid_command() -> None:
     (command,) = (
         step["run"] for step in job["jobs"]["rehearse"]["steps"] if step.get("run", "").startswith("customerio")
     )
-    assert command_line._parser().parse_args(shlex.split(command)[1:]).junit == Path("rehearsal.xml")
+    assert create_parser().parse_args(shlex.split(command)[1:]).junit == Path("rehearsal.xml")
 
 
 def test_the_scenarios_that_ship_are_listed_in_their_order() -> None:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from customerio_track_mcp import sandbox as library
-from customerio_track_mcp.cli import main as command_line
+from customerio_track_mcp.cli.parser import create_parser
 from customerio_track_mcp.sandbox import RunningSandbox, SandboxHandle
 from customerio_track_mcp.settings.server import Settings
 from tests.support.documents import DOCUMENTS, ROOT, blocks, section
@@ -28,7 +28,7 @@ ENDPOINTS: Final = re.findall(r"^\| `([A-Z]+) (\S+)` \|", section("## Endpoints"
 
 
 def test_commands_are_valid() -> None:
-    parser = command_line._parser()
+    parser = create_parser()
     lines = [shlex.split(line) for block in blocks(SANDBOX, "console") for line in block.splitlines()]
     assert [words[0] for words in lines] == ["customerio-track-mcp"] * len(lines)
     assert len(lines) >= 4
@@ -39,7 +39,7 @@ def test_commands_are_valid() -> None:
 def test_containers_are_started_with_valid_commands_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     (example,) = (yaml.safe_load(block) for block in blocks(section("## Containers", SANDBOX), "yaml"))
     for service in example["services"].values():
-        command_line._parser().parse_args(service["command"])
+        create_parser().parse_args(service["command"])
     sandbox, mcp = (example["services"][name] for name in ("sandbox", "mcp"))
     for name, value in mcp["environment"].items():
         monkeypatch.setenv(name, value)

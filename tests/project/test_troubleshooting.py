@@ -16,7 +16,8 @@ import pytest
 from customerio_track_mcp.cli.main import main
 from customerio_track_mcp.instrumentation.calls import Outcome
 from customerio_track_mcp.sandbox import RunningSandbox
-from customerio_track_mcp.settings.base import EnvironmentSettings, SettingsError
+from customerio_track_mcp.settings.base import EnvironmentSettings
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from tests.support.documents import TROUBLESHOOTING, section

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from customerio_track_mcp.settings.allow_lists import canonical_hostname, canonical_origin
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
 
 HOSTS = "CUSTOMERIO_HTTP_ALLOWED_HOSTS"

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from customerio_track_mcp.settings.allowed_names import MAX_ENTRIES, TOOL_NAMES, AllowedNames
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.restrictions import UNRESTRICTED, Restrictions
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.tools.registry import TOOLS

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.env_file import EnvFileError, read_env_file
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials, Region

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
 
 

@@ -15,7 +15,7 @@ from keyring.backends import fail, null
 from keyring.errors import InitError, KeyringLocked, PasswordDeleteError
 
 from customerio_track_mcp.cli.sandbox_upstream import sandbox_upstream
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.key_store import KeyStore, KeyStoreError, NoEntryError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from customerio_track_mcp.http.auth.static_tokens import StaticTokens, new_token
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
 from customerio_track_mcp.settings.server import Settings
 from tests.support.documents import DEPLOY, DOCUMENTS, ENV_EXAMPLE, blocks

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.text_file import MAX_BYTES
 

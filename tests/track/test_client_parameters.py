@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import Credentials, LocalRateLimiter, Region, RetryPolicy, TrackClient, create_transport
 from tests.support.scripted_server import ScriptedServer

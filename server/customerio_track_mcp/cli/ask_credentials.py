@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from customerio_track_mcp.cli.output import print_status
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE, Settings
 from customerio_track_mcp.track import Region
 

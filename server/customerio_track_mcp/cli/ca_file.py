@@ -11,7 +11,7 @@ from typing import Final
 from customerio_track_mcp.hosts.errors import ConfigFileError
 from customerio_track_mcp.hosts.locations import Machine
 from customerio_track_mcp.sandbox import CERTIFICATE_ORGANIZATION
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 
 _FOLDER: Final = ".customerio-track-mcp"
 _PRIVATE_FOLDER: Final = 0o700

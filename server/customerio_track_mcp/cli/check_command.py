@@ -9,7 +9,7 @@ import anyio
 
 from customerio_track_mcp.cli.check import Verdict, check
 from customerio_track_mcp.cli.check_sandbox import check_sandbox
-from customerio_track_mcp.cli.options import CheckOptions
+from customerio_track_mcp.cli.options.check import CheckOptions
 from customerio_track_mcp.cli.output import print_result
 from customerio_track_mcp.cli.sandbox_upstream import sandbox_settings
 from customerio_track_mcp.control.summary import report_lines

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from customerio_track_mcp import __version__
 from customerio_track_mcp.cli.browser import open_in_browser
-from customerio_track_mcp.cli.options import SandboxPageOptions, StdioOptions
+from customerio_track_mcp.cli.options.stdio import SandboxPageOptions, StdioOptions
 from customerio_track_mcp.cli.running_sandbox import running_sandbox
 from customerio_track_mcp.cli.sandbox_identity import (
     NoSandboxError,
@@ -20,7 +20,7 @@ from customerio_track_mcp.cli.sandbox_identity import (
 from customerio_track_mcp.cli.sandbox_takeover import taking_over
 from customerio_track_mcp.cli.sandbox_upstream import LOOPBACK, local_sandbox_url, upstream_of_sandbox
 from customerio_track_mcp.cli.startup_lines import startup_notifier
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import is_loopback
 from customerio_track_mcp.upstream import Upstream

@@ -1,47 +1,33 @@
 """What each command does: one function per command, from its options to its exit status.
 
-A command imports what only it needs when it runs: hosts wait for stdio to start, which needs no HTTP server.
+A command imports what it needs when it runs: hosts wait for stdio to start, and people for `--help`.
 """
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-import anyio
-
-from customerio_track_mcp.cli.options import (
-    CheckOptions,
-    DemoOptions,
-    HttpOptions,
-    InstallOptions,
-    LogOptions,
-    RehearseOptions,
-    SandboxOptions,
-    StdioOptions,
-    TokenOptions,
-    UninstallOptions,
-)
 from customerio_track_mcp.cli.output import print_result, print_status
-from customerio_track_mcp.cli.startup_lines import startup_notifier
-from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
-from customerio_track_mcp.cli.upstream import open_upstream, with_sandbox_setting
-from customerio_track_mcp.control.quotas.shares import share_warnings
-from customerio_track_mcp.runtime import open_runtime
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.module_loading import loading
+from customerio_track_mcp.settings.errors import SettingsError
+
+if TYPE_CHECKING:
+    from customerio_track_mcp.cli.options.check import CheckOptions
+    from customerio_track_mcp.cli.options.demo import DemoOptions
+    from customerio_track_mcp.cli.options.hosts import InstallOptions, UninstallOptions
+    from customerio_track_mcp.cli.options.http import HttpOptions
+    from customerio_track_mcp.cli.options.log import LogOptions
+    from customerio_track_mcp.cli.options.rehearse import RehearseOptions
+    from customerio_track_mcp.cli.options.sandbox import SandboxOptions
+    from customerio_track_mcp.cli.options.stdio import StdioOptions
+    from customerio_track_mcp.cli.options.token import TokenOptions
 
 INVALID_USAGE: Final = 2
 """The exit status for an invalid setting or option."""
-
-_WAITING: Final = (
-    "waiting for an MCP host on standard input; a host normally starts this command by itself (README.md, 'Attach it "
-    "to a host'). Press Ctrl+C to stop. 'customerio-track-mcp demo' shows what it does, without an account, and "
-    "'customerio-track-mcp --help' lists the other commands."
-)
 
 
 def run_reporting_settings_errors(run: Callable[[], int], report: Callable[[str], None] = print_status) -> int:
@@ -64,34 +50,19 @@ def stdio(options: StdioOptions) -> int:
     if sys.stdin is None or sys.stdout is None:
         print_status("standard input and standard output must be open")
         return INVALID_USAGE
-    from customerio_track_mcp.stdio.delivery import delivery_of
-    from customerio_track_mcp.stdio.transport import serve_stdio
+    with loading():
+        from customerio_track_mcp.cli.stdio import run_stdio
 
-    report_unknown_variables()
-    options = with_sandbox_setting(options)
-    is_terminal = sys.stdin.isatty()
-
-    async def run() -> None:
-        # Hosts show what a server writes to stderr as errors.
-        async with (
-            open_upstream(options, default_log_level="WARNING") as upstream,
-            open_runtime(upstream, delivery_of=delivery_of) as runtime,
-        ):
-            gc.freeze()  # see `module_loading`
-            for warning in share_warnings(upstream.settings, processes=1):
-                startup_notifier(upstream.settings)(warning)
-            if is_terminal:
-                print_status(_WAITING)
-            await serve_stdio(runtime.server)
-
-    anyio.run(run)
-    return 0
+    return run_stdio(options)
 
 
 def http(options: HttpOptions) -> int:
     """Serve streamable HTTP."""
-    from customerio_track_mcp.cli.http import require_authentication, serve_http
-    from customerio_track_mcp.settings.http import HttpSettings
+    with loading():
+        from customerio_track_mcp.cli.http import require_authentication, serve_http
+        from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
+        from customerio_track_mcp.cli.upstream import with_sandbox_setting
+        from customerio_track_mcp.settings.http import HttpSettings
 
     report_unknown_variables()
     options = with_sandbox_setting(options)
@@ -102,14 +73,17 @@ def http(options: HttpOptions) -> int:
 
 def sandbox(options: SandboxOptions) -> int:
     """Run the sandbox alone."""
-    from customerio_track_mcp.cli.sandbox import serve_sandbox
+    with loading():
+        from customerio_track_mcp.cli.sandbox import serve_sandbox
 
     return _run(partial(serve_sandbox, options), f"cannot listen on {options.host} port {options.port}")
 
 
 def check(options: CheckOptions) -> int:
     """Test the credentials, or the sandbox."""
-    from customerio_track_mcp.cli.check_command import run_check
+    with loading():
+        from customerio_track_mcp.cli.check_command import run_check
+        from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
 
     try:
         return run_reporting_settings_errors(partial(run_check, options), print_failure)
@@ -119,14 +93,16 @@ def check(options: CheckOptions) -> int:
 
 def demo(options: DemoOptions) -> int:
     """Load example data into a sandbox through the real server."""
-    from customerio_track_mcp.cli.demo import show_demo
+    with loading():
+        from customerio_track_mcp.cli.demo import show_demo
 
     return _run(partial(show_demo, options), "cannot start a sandbox")
 
 
 def rehearse(options: RehearseOptions) -> int:
     """Run an agent in sandboxes, and score what it wrote there."""
-    from customerio_track_mcp.cli.rehearse import run_rehearsals
+    with loading():
+        from customerio_track_mcp.cli.rehearse import run_rehearsals
 
     return run_rehearsals(options)
 
@@ -154,7 +130,9 @@ def log(options: LogOptions) -> int:
 
 def install(options: InstallOptions) -> int:
     """Add the server to a host's configuration."""
-    from customerio_track_mcp.cli.install import install
+    with loading():
+        from customerio_track_mcp.cli.install import install
+        from customerio_track_mcp.cli.unknown_variables import report_unknown_variables
 
     if not options.list:
         report_unknown_variables()
@@ -163,12 +141,15 @@ def install(options: InstallOptions) -> int:
 
 def uninstall(options: UninstallOptions) -> int:
     """Remove the server from a host's configuration."""
-    from customerio_track_mcp.cli.uninstall import uninstall
+    with loading():
+        from customerio_track_mcp.cli.uninstall import uninstall
 
     return uninstall(options)
 
 
 def _run(run: Callable[[], Awaitable[int]], otherwise: str) -> int:
+    import anyio
+
     try:
         return anyio.run(run)
     except OSError as error:

@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from customerio_track_mcp.cli.options import DemoOptions, SandboxPageOptions
+from customerio_track_mcp.cli.options.demo import DemoOptions
+from customerio_track_mcp.cli.options.stdio import SandboxPageOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.running_sandbox import running_sandbox
 from customerio_track_mcp.cli.sandbox_upstream import LOOPBACK, local_sandbox_url, sandbox_settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from customerio_track_mcp.cli.options import HostOptions
+from customerio_track_mcp.cli.options.hosts import HostOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.hosts.catalog import HOSTS, Host
 from customerio_track_mcp.hosts.config_file import ConfigFile
@@ -21,7 +21,7 @@ from customerio_track_mcp.hosts.entries import (
 from customerio_track_mcp.hosts.errors import ConfigSyntaxError, HostError
 from customerio_track_mcp.hosts.formats import Path as KeyPath
 from customerio_track_mcp.hosts.locations import Machine
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)

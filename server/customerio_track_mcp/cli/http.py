@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from prometheus_client.multiprocess import mark_process_dead
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.cli.options import HttpOptions, WorkerOptions
+from customerio_track_mcp.cli.options.http import HttpOptions, WorkerOptions
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.cli.startup_lines import startup_notifier
 from customerio_track_mcp.cli.upstream import open_upstream
@@ -32,7 +32,7 @@ from customerio_track_mcp.instrumentation.metrics import DIRECTORY_VARIABLE
 from customerio_track_mcp.instrumentation.metrics_directory import open_metrics_directory
 from customerio_track_mcp.instrumentation.write_log import require_write_log
 from customerio_track_mcp.runtime import create_client
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.http_path import without_final_slash
 from customerio_track_mcp.signals import signals

@@ -16,7 +16,7 @@ from customerio_track_mcp.cli.host_configuration import (
     strings_of,
     working_directory,
 )
-from customerio_track_mcp.cli.options import InstallOptions
+from customerio_track_mcp.cli.options.hosts import InstallOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.server_environment import (
     PUBLIC_VARIABLES,
@@ -40,8 +40,8 @@ from customerio_track_mcp.hosts.errors import HostError, OwnCommandError
 from customerio_track_mcp.hosts.locations import Machine
 from customerio_track_mcp.hosts.own_commands import command_line, run
 from customerio_track_mcp.hosts.program import installed_program
-from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE
+from customerio_track_mcp.settings.errors import SettingsError
 
 _QUESTION: Final = "What can you do in Customer.io?"
 _SANDBOX_QUESTION: Final = "Add the customer ann@example.com with the plan pro to Customer.io."

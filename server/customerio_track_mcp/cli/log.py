@@ -12,7 +12,7 @@ from io import BufferedIOBase, BufferedReader
 from typing import Final
 
 from customerio_track_mcp.cli.log_summary import Group, Summary
-from customerio_track_mcp.cli.options import LogOptions
+from customerio_track_mcp.cli.options.log import LogOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.track import shorten
 

@@ -11,7 +11,7 @@ from typing import BinaryIO, Final
 
 import anyio
 
-from customerio_track_mcp.cli.options import RehearseOptions
+from customerio_track_mcp.cli.options.rehearse import RehearseOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.scenario_choice import ChosenScenario, choose_scenarios
 from customerio_track_mcp.cli.scenario_settings import problems_of_settings
@@ -24,7 +24,7 @@ from customerio_track_mcp.rehearsal.report.junit import junit_report
 from customerio_track_mcp.rehearsal.report.result import Result
 from customerio_track_mcp.rehearsal.report.table import table_lines
 from customerio_track_mcp.sandbox import run_sandbox
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.signals import stop_signals
 
 _FAILED: Final = 1

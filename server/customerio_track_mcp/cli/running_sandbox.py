@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from customerio_track_mcp.cli.browser import open_in_browser
-from customerio_track_mcp.cli.options import SandboxPageOptions
+from customerio_track_mcp.cli.options.stdio import SandboxPageOptions
 from customerio_track_mcp.cli.output import print_status
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 
 if TYPE_CHECKING:
     from customerio_track_mcp.sandbox import LocalCertificate, RunningSandbox

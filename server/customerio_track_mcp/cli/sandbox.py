@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from customerio_track_mcp.cli.options import SandboxOptions
+from customerio_track_mcp.cli.options.sandbox import SandboxOptions
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.cli.running_sandbox import running_sandbox
 from customerio_track_mcp.sandbox import CertificateError, LocalCertificate, create_certificate
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.signals import stop_signals
 from customerio_track_mcp.track import is_loopback
 

@@ -12,7 +12,7 @@ import anyio
 import httpx
 
 from customerio_track_mcp import __version__
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.track import create_transport, shorten
 from customerio_track_mcp.upstream import SANDBOX_NAME
 

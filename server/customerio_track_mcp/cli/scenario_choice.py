@@ -11,7 +11,7 @@ from typing import Final
 from customerio_track_mcp.rehearsal import Scenario, ScenarioError, load_scenario
 from customerio_track_mcp.rehearsal.agent_command import is_placeholder
 from customerio_track_mcp.rehearsal.builtin import builtin_scenarios
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.track import shorten
 
 _SUFFIXES: Final = (".yaml", ".yml")

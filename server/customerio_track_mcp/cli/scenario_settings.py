@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
-
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.settings.unknown_variables import why_not_for_a_host
 from customerio_track_mcp.track import shorten
@@ -41,23 +39,6 @@ _ALLOWED: Final = {Settings.variable(field): field for field in ALLOWED_FIELDS}
 _MAX_NAME_CHARACTERS: Final = 64
 
 
-class _ScenarioSettings(Settings):
-    """Settings without those of the user's environment and files, which the server of a rehearsal does not get."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return the only source of values, those of the scenario; called by pydantic-settings."""
-        del settings_cls, env_settings, dotenv_settings, file_secret_settings
-        return (init_settings,)
-
-
 def problems_of_settings(settings: Mapping[str, str]) -> Iterator[str]:
     """Yield what is wrong with the settings of a scenario, one line each.
 
@@ -77,6 +58,6 @@ def problems_of_settings(settings: Mapping[str, str]) -> Iterator[str]:
         else:
             given[_ALLOWED[name]] = value
     try:
-        _ScenarioSettings.from_environment(key_store=None, **given)
+        Settings.from_values(given)  # the server of a rehearsal does not get the user's environment and files
     except SettingsError as error:
         yield from (f"settings: {problem}" for problem in error.problems)

@@ -14,12 +14,13 @@ from pydantic import SecretStr
 
 from customerio_track_mcp.cli.ask_credentials import ask_credentials, has_terminal
 from customerio_track_mcp.cli.check import check
-from customerio_track_mcp.cli.options import InstallOptions
+from customerio_track_mcp.cli.options.hosts import InstallOptions
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.hosts.diff import MASK
 from customerio_track_mcp.instrumentation.logs import configure_logging
-from customerio_track_mcp.settings.base import SECRETS_DIR_VARIABLE, SettingsError
+from customerio_track_mcp.settings.base import SECRETS_DIR_VARIABLE
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.key_store import KeyStore, KeyStoreError, NoEntryError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.settings.unknown_variables import why_not_for_a_host

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from customerio_track_mcp.cli.attached import MAX_CHARACTERS, files
 from customerio_track_mcp.cli.host_configuration import HostConfiguration, run_reporting_host_errors, strings_of
-from customerio_track_mcp.cli.options import UninstallOptions
+from customerio_track_mcp.cli.options.hosts import UninstallOptions
 from customerio_track_mcp.cli.output import print_result, print_status
 from customerio_track_mcp.cli.server_environment import KEY_STORE_TIMEOUT, PUBLIC_VARIABLES
 from customerio_track_mcp.hosts.catalog import HOSTS

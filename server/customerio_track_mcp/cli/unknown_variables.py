@@ -8,7 +8,7 @@ from contextlib import suppress
 from customerio_track_mcp.cli.output import print_status
 from customerio_track_mcp.cli.startup_lines import startup_notifier
 from customerio_track_mcp.instrumentation.logs import configure_logging
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.settings.unknown_variables import unknown_variables
 

@@ -9,12 +9,11 @@ from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from customerio_track_mcp.cli.chosen_sandbox import open_sandbox
-from customerio_track_mcp.cli.options import StdioOptions
+from customerio_track_mcp.cli.options.stdio import StdioOptions
 from customerio_track_mcp.cli.sandbox_upstream import OF_WORKSPACE, overrides, sandbox_settings, upstream_of_sandbox
 from customerio_track_mcp.cli.startup_lines import startup_notifier
 from customerio_track_mcp.instrumentation.logs import configure_logging
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import API_CREDENTIALS_PAGE, LogLevel, Settings
 from customerio_track_mcp.track import Credentials, is_loopback
 from customerio_track_mcp.upstream import Upstream
@@ -61,6 +60,8 @@ async def open_upstream(options: StdioOptions, default_log_level: LogLevel) -> A
         logging_settings = settings.with_defaults(log_level=default_log_level)
         configure_logging(logging_settings.log_level, logging_settings.log_format)
         if upstream is None:
+            from customerio_track_mcp.cli.chosen_sandbox import open_sandbox
+
             upstream = await open_sandbox(options, settings, stack)
         _report(settings)
         yield upstream

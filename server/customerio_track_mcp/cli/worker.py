@@ -13,7 +13,7 @@ import socket
 import sys
 from functools import partial
 
-from customerio_track_mcp.cli.options import WorkerOptions
+from customerio_track_mcp.cli.options.http import WorkerOptions
 from customerio_track_mcp.instrumentation.stderr import protect_stderr
 from customerio_track_mcp.module_loading import loading
 

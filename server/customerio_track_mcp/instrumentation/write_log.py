@@ -23,7 +23,7 @@ from customerio_track_mcp.instrumentation.calls import CallRecord, OnCall, Outco
 from customerio_track_mcp.instrumentation.line_appender import LineAppender, open_to_append
 from customerio_track_mcp.instrumentation.pseudonyms import pseudonym
 from customerio_track_mcp.instrumentation.write_outcomes import WriteOutcome, is_write, write_outcome
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import is_loopback, shorten
 

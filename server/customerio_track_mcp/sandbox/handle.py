@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
+from customerio_track_mcp.sandbox.credentials import SANDBOX_API_KEY, SANDBOX_SITE_ID
 from customerio_track_mcp.sandbox.drops_text import drops_text
 from customerio_track_mcp.sandbox.faults import EU_HOST, FAULT_KINDS, Fault, Operation
 from customerio_track_mcp.sandbox.parts import SandboxParts
@@ -21,7 +22,6 @@ from customerio_track_mcp.sandbox.records import Dropped
 from customerio_track_mcp.sandbox.seeding import seed_event, seed_person, seed_segment
 from customerio_track_mcp.sandbox.segments import SegmentKind
 from customerio_track_mcp.sandbox.snapshots import Event, Person, Request, Segment, SnapshotReader, person_of
-from customerio_track_mcp.sandbox.track_api import SANDBOX_API_KEY, SANDBOX_SITE_ID
 
 Value = TypeVar("Value")
 

@@ -13,6 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from customerio_track_mcp.sandbox.bodies import BodyError, BodyReader
+from customerio_track_mcp.sandbox.credentials import SANDBOX_API_KEY, SANDBOX_SITE_ID
 from customerio_track_mcp.sandbox.error_bodies import error_response, errors_response, internal_error_response
 from customerio_track_mcp.sandbox.faults import (
     DelayFault,
@@ -29,8 +30,6 @@ from customerio_track_mcp.sandbox.request_log import RequestLog, RequestTimer
 from customerio_track_mcp.sandbox.state import BadRequestError, WorkspaceState
 
 REGIONS: Final = ("us", "eu")
-SANDBOX_SITE_ID: Final = "sandbox"
-SANDBOX_API_KEY: Final = "sandbox"
 
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """The value of `SO_LINGER` that makes closing a socket send a TCP reset."""

@@ -8,14 +8,15 @@ working directory by itself.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.secret_files import SecretFileError, read_secret_files
 
 SECRETS_DIR_VARIABLE: Final = "CUSTOMERIO_SECRETS_DIR"
@@ -28,32 +29,17 @@ _EXPECTED: Final = {
 """What is accepted, by pydantic's types of errors; its own messages do not say it, or in words of a program."""
 
 
-class SettingsError(Exception):
-    """The settings are invalid.
-
-    Attributes:
-        problems: one line for each invalid setting, without secret values.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        self.problems = problems
-        super().__init__("\n".join(problems))
-
-
 def secrets_directory() -> Path:
     """Return the directory of the secret files, which may not exist."""
     return Path(os.environ.get(SECRETS_DIR_VARIABLE) or "/run/secrets")
 
 
-class EnvironmentSettings(BaseSettings):
+class EnvironmentSettings(BaseModel):
     """Base class of settings. A subclass sets the prefix of its variables."""
 
-    model_config = SettingsConfigDict(
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True, validate_default=True)
+
+    prefix: ClassVar[str]
 
     @classmethod
     def from_environment(cls, **overrides: Any) -> Self:
@@ -66,13 +52,25 @@ class EnvironmentSettings(BaseSettings):
             SettingsError: with one line for each invalid setting.
         """
         try:
-            return cls(**overrides)
-        except ValidationError as error:
-            raise SettingsError([cls._line(detail) for detail in error.errors()]) from None
+            in_env_file = cls._values_in_env_file()
+            in_files = cls._values_in_secret_files() | in_env_file
         except EnvFileError as error:
             raise SettingsError([f"{ENV_FILE_VARIABLE}: {error}"]) from None
         except SecretFileError as error:
             raise SettingsError([str(error)]) from None
+        return cls.from_values(in_files | cls._values_of(os.environ) | overrides)
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Self:
+        """Validate settings; those that `values` lacks have their defaults.
+
+        Raises:
+            SettingsError: with one line for each invalid setting.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise SettingsError([cls._line(detail) for detail in error.errors()]) from None
 
     def with_defaults(self, **defaults: Any) -> Self:
         """Return the settings with these values for those that are not set anywhere."""
@@ -83,34 +81,19 @@ class EnvironmentSettings(BaseSettings):
     @classmethod
     def variable(cls, field: str) -> str:
         """Return the name of the environment variable of a field."""
-        return f"{cls.model_config['env_prefix']}{field}".upper()
+        return f"{cls.prefix}{field}".upper()
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Return where values come from, by precedence; called by pydantic-settings.
-
-        Its own sources for files ignore a file that they cannot find or that is not a regular one, and read a file of
-        any size; the one for env files ignores lines that it cannot parse, too, and waits for a FIFO.
-        """
-        del dotenv_settings, file_secret_settings
-        files = (cls._values_in_env_file(), cls._values_in_secret_files())
-        return init_settings, env_settings, *(InitSettingsSource(settings_cls, values) for values in files)
+    def _values_of(cls, variables: Mapping[str, str]) -> dict[str, Any]:
+        """Return the values of fields whose variable is set and not empty. Its name may be in any case."""
+        set_variables = {name.upper(): value for name, value in variables.items() if value}
+        fields = {cls.variable(field): field for field in cls.model_fields}
+        return {field: set_variables[variable] for variable, field in fields.items() if variable in set_variables}
 
     @classmethod
     def _values_in_env_file(cls) -> dict[str, Any]:
         path = os.environ.get(ENV_FILE_VARIABLE)
-        if not path:
-            return {}
-        variables = read_env_file(Path(path))
-        values = {field: variables.get(cls.variable(field)) for field in cls.model_fields}
-        return {field: value for field, value in values.items() if value}
+        return cls._values_of(read_env_file(Path(path))) if path else {}
 
     @classmethod
     def _values_in_secret_files(cls) -> dict[str, Any]:

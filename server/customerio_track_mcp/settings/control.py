@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
 
 from customerio_track_mcp.settings.allowed_names import (
     AllowedNames,
@@ -30,7 +29,7 @@ Fallback = Literal["refuse", "allow"]
 class ControlSettings(EnvironmentSettings):
     """What a model may do, and what is recorded. Nothing is restricted, confirmed or recorded unless it is set."""
 
-    model_config = SettingsConfigDict(env_prefix="CUSTOMERIO_")
+    prefix = "CUSTOMERIO_"
 
     resend_window: float = Field(
         default=900.0,
@@ -41,16 +40,16 @@ class ControlSettings(EnvironmentSettings):
         "was not delivered or its outcome is unknown; 0 turns this off.",
     )
     dry_run: bool = Field(default=False, description="true: do everything but send, as --dry-run does.")
-    tools: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(tool_names)] = Field(
+    tools: Annotated[tuple[str, ...] | None, BeforeValidator(tool_names)] = Field(
         default=None, description="Tools that may be used, separated by commas; all by default."
     )
-    events: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(event_names)] = Field(
+    events: Annotated[tuple[str, ...] | None, BeforeValidator(event_names)] = Field(
         default=None, description="Event names that may be sent, separated by commas, * as a wildcard; all by default."
     )
-    segments: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(segment_ids)] = Field(
+    segments: Annotated[tuple[str, ...] | None, BeforeValidator(segment_ids)] = Field(
         default=None, description="Numbers of the segments that may be added to, separated by commas; all by default."
     )
-    attributes: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(attribute_names)] = Field(
+    attributes: Annotated[tuple[str, ...] | None, BeforeValidator(attribute_names)] = Field(
         default=None,
         description="Attribute names that may be set besides email, separated by commas, * as a wildcard; all by "
         "default.",
@@ -68,7 +67,7 @@ class ControlSettings(EnvironmentSettings):
         default=None,
         description="While this file exists, nothing is sent; its first line is the reason that callers see.",
     )
-    confirm: Annotated[tuple[ConfirmedTool, ...], NoDecode, BeforeValidator(validated_confirmed_tools)] = Field(
+    confirm: Annotated[tuple[ConfirmedTool, ...], BeforeValidator(validated_confirmed_tools)] = Field(
         default=(),
         description="Tools that ask a person first, separated by commas; add_customers_to_segment>50 asks for more "
         "than 50 people.",

@@ -10,13 +10,12 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
-
-# Undocumented, but unchanged for years. `dotenv_values` only logs invalid lines:
-# https://github.com/theskumar/python-dotenv/blob/main/src/dotenv/parser.py
-from dotenv.parser import Binding, parse_stream
+from typing import TYPE_CHECKING, Final
 
 from customerio_track_mcp.settings.text_file import UnusableFileError, read_text_file
+
+if TYPE_CHECKING:
+    from dotenv.parser import Binding
 
 ENV_FILE_VARIABLE: Final = "CUSTOMERIO_ENV_FILE"
 
@@ -37,6 +36,10 @@ def read_env_file(path: Path) -> Mapping[str, str]:
     Raises:
         EnvFileError: the file cannot be read, or a line is invalid.
     """
+    # Undocumented, but unchanged for years. `dotenv_values` only logs invalid lines:
+    # https://github.com/theskumar/python-dotenv/blob/main/src/dotenv/parser.py
+    from dotenv.parser import parse_stream  # few servers have such a file
+
     bindings = list(parse_stream(io.StringIO(_read_text(path))))
     if invalid := [_line_of(binding) for binding in bindings if not _is_valid(binding)]:
         lines = ", ".join(map(str, invalid[:_MAX_LINES_SHOWN]))

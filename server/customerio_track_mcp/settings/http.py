@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
 
 from customerio_track_mcp.settings.allow_lists import validated_hostnames, validated_origins
 from customerio_track_mcp.settings.base import EnvironmentSettings
@@ -19,16 +18,16 @@ from customerio_track_mcp.track import validated_url
 CALLER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The name of a caller with a static token."""
 
-Words = Annotated[frozenset[str], NoDecode, BeforeValidator(split)]
-Hostnames = Annotated[frozenset[str], NoDecode, BeforeValidator(validated_hostnames)]
-Origins = Annotated[frozenset[str], NoDecode, BeforeValidator(validated_origins)]
+Words = Annotated[frozenset[str], BeforeValidator(split)]
+Hostnames = Annotated[frozenset[str], BeforeValidator(validated_hostnames)]
+Origins = Annotated[frozenset[str], BeforeValidator(validated_origins)]
 HttpParser = Literal["auto", "h11", "httptools"]
 
 
 class HttpSettings(EnvironmentSettings):
     """The HTTP service's settings. Times are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="CUSTOMERIO_HTTP_")
+    prefix = "CUSTOMERIO_HTTP_"
 
     tokens: SecretStr | None = Field(
         default=None, description="Bearer tokens: 'NAME TOKEN' or 'NAME TOKEN SCOPE ...', separated by commas."

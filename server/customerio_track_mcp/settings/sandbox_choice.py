@@ -6,10 +6,8 @@ from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
+from customerio_track_mcp.settings.sandbox_port import SANDBOX_PORT
 from customerio_track_mcp.track import validated_url, without_api_path
-
-SANDBOX_PORT: Final = 8765
-"""The port of a sandbox unless another one is chosen."""
 
 _EXAMPLE: Final = f"http://127.0.0.1:{SANDBOX_PORT}"
 _BOOL: Final = TypeAdapter(bool)

@@ -9,13 +9,13 @@ import re
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
-from pydantic_settings import NoDecode, SettingsConfigDict
 
-from customerio_track_mcp.settings.base import SettingsError
 from customerio_track_mcp.settings.control import ControlSettings
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.key_store import ENTRY_NAME, KeyStore, KeyStoreError
 from customerio_track_mcp.settings.placeholders import why_not_a_secret
-from customerio_track_mcp.settings.sandbox_choice import SANDBOX_PORT, sandbox_choice
+from customerio_track_mcp.settings.sandbox_choice import sandbox_choice
+from customerio_track_mcp.settings.sandbox_port import SANDBOX_PORT
 from customerio_track_mcp.settings.validators import lower, split, upper
 from customerio_track_mcp.track import (
     RESERVED_KEYS,
@@ -44,7 +44,7 @@ LogFormat = Literal["text", "json"]
 class Settings(ControlSettings):
     """The server's settings. Times are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="CUSTOMERIO_")
+    prefix = "CUSTOMERIO_"
 
     api_key: SecretStr | None = Field(
         default=None,
@@ -74,7 +74,7 @@ class Settings(ControlSettings):
         description="Port of this machine on which --sandbox expects a running sandbox, or else starts one; 0: it "
         "starts one on any free port.",
     )
-    allow_reserved_keys: Annotated[frozenset[str], NoDecode, BeforeValidator(split)] = Field(
+    allow_reserved_keys: Annotated[frozenset[str], BeforeValidator(split)] = Field(
         default=frozenset(),
         description="Reserved keys to allow in attributes and event data, separated by commas.",
     )

@@ -10,9 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from customerio_track_mcp.settings.base import SECRETS_DIR_VARIABLE, EnvironmentSettings, secrets_directory
+from customerio_track_mcp.settings.base import SECRETS_DIR_VARIABLE, secrets_directory
 from customerio_track_mcp.settings.env_file import ENV_FILE_VARIABLE, EnvFileError, read_env_file
-from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.track import shorten
 
@@ -24,7 +23,6 @@ _PREFIX: Final = "CUSTOMERIO"
 _OTHER_PREFIX: Final = "CUSTOMER_IO"
 """Others use this prefix too: such a name is reported only if it is close to a setting's."""
 
-_SETTINGS: Final[tuple[type[EnvironmentSettings], ...]] = (Settings, HttpSettings)
 _OPTIONS: Final = {
     "CUSTOMERIO_HTTP_HOST": "--host",
     "CUSTOMERIO_HTTP_PORT": "--port",
@@ -43,7 +41,10 @@ def unknown_variables() -> list[str]:
         One line for each, at most `MAX_REPORTED` and one with the number of the others. They contain names and the
         closest known name, and never a value.
     """
-    settings = {cls.variable(field) for cls in _SETTINGS for field in cls.model_fields}
+    settings = {Settings.variable(field) for field in Settings.model_fields}
+    if not any(_candidates(settings)):
+        return []
+    settings |= _http_settings()
     found = [_line(name, source, settings) for name, source in _candidates(settings)]
     lines = [line for line in found if line]
     if len(lines) > MAX_REPORTED:
@@ -61,12 +62,18 @@ def why_not_for_a_host(name: str) -> str:
     known = {Settings.variable(field) for field in Settings.model_fields}
     if name in known or name in _LOCATIONS:
         return ""
-    if name in {HttpSettings.variable(field) for field in HttpSettings.model_fields}:
+    if name in _http_settings():
         return "is a setting of the HTTP service, which hosts do not start"
     closest = _closest(name.upper(), known)
     if not closest and not name.upper().startswith(_PREFIX):
         return ""
     return f"is not a setting; {f'did you mean {closest}?' if closest else _HOW_TO_LIST}"
+
+
+def _http_settings() -> set[str]:
+    from customerio_track_mcp.settings.http import HttpSettings  # few servers over stdio need it
+
+    return {HttpSettings.variable(field) for field in HttpSettings.model_fields}
 
 
 def _candidates(settings: Collection[str]) -> Iterator[tuple[str, str]]:

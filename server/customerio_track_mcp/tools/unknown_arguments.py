@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -82,7 +81,9 @@ def _similarity(name: str, parameter: str) -> float:
         return _SIMILARITY_OF_A_WHOLE
     if words and words[-1] in _ID_WORDS and _ID_WORDS.isdisjoint(of_parameter):
         return 0.0  # event_id is not a name or a type, however similar it looks
-    ratio = difflib.SequenceMatcher(None, "_".join(words), parameter).ratio()
+    from difflib import SequenceMatcher  # nearly no call needs it
+
+    ratio = SequenceMatcher(None, "_".join(words), parameter).ratio()
     return max(ratio, _SIMILARITY_OF_A_PART if words and set(words) <= of_parameter else 0.0)
 
 

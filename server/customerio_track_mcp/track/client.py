@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
-
-import httpx
+from typing import TYPE_CHECKING, Self
 
 from customerio_track_mcp.track import operations
 from customerio_track_mcp.track.credentials import Credentials
@@ -25,6 +23,9 @@ from customerio_track_mcp.track.session import Receipt, Session
 from customerio_track_mcp.track.transports.pool import MAX_CONNECTIONS
 from customerio_track_mcp.track.urls import read_base_url
 from customerio_track_mcp.track.validation.identifiers import IdType
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class TrackClient:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urlsplit
-
-import httpx
 
 from customerio_track_mcp.track.loopback import is_loopback
 from customerio_track_mcp.track.regions import Region
 
 _API_PATH: Final = "/api/v1"
+_PLAIN: Final = re.compile(
+    r"https?://(?:127\.0\.0\.1|(?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*)(?::[0-9]{1,5})?(?:/[A-Za-z0-9/._-]*)?"
+)
+"""URLs that need no parser but the standard library's."""
 _NEVER_IN_URLS: Final = frozenset('<>{}|^`"\\')
 """Characters that RFC 3986 excludes; in a setting they come from a placeholder that was not replaced."""
 
@@ -33,18 +36,42 @@ def validated_url(text: str, example: str, *, allow_http: bool = False) -> str:
     if not _NEVER_IN_URLS.isdisjoint(text):
         raise ValueError(expected)
     try:
-        url, parts = httpx.URL(text), urlsplit(text)
-        hostname, port = url.host, parts.port
-    except (httpx.InvalidURL, ValueError):
+        scheme, hostname = _scheme_and_hostname(text)
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
         raise ValueError(expected) from None
     # An empty user, query or fragment counts, too: a path that is appended to "https://host?" is part of the query.
     if not hostname or port == 0 or "@" in parts.netloc or any(c in "?#" or c.isspace() for c in text):
         raise ValueError(expected)
-    if allow_http and url.scheme not in ("http", "https"):
+    if allow_http and scheme not in ("http", "https"):
         raise ValueError("must start with http:// or https://")
-    if not allow_http and url.scheme != "https" and not (url.scheme == "http" and is_loopback(hostname)):
+    if not allow_http and scheme != "https" and not (scheme == "http" and is_loopback(hostname)):
         raise ValueError(_NOT_HTTPS)
     return text
+
+
+def is_plain(url: str) -> bool:
+    """Return whether `url` is so simple that no library reads it in another way."""
+    return _PLAIN.fullmatch(url) is not None and "xn--" not in url
+
+
+def _scheme_and_hostname(url: str) -> tuple[str, str]:
+    """Return the scheme and the hostname of a URL as httpx reads them.
+
+    Raises:
+        ValueError: it is invalid.
+    """
+    if is_plain(url):
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname or ""
+    import httpx  # takes a while, and most URLs are plain
+
+    try:
+        parsed = httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise ValueError(str(error)) from None
+    return parsed.scheme, parsed.host
 
 
 def without_api_path(url: str) -> str:

@@ -21,7 +21,7 @@ from customerio_track_mcp.control.quotas.local import LocalCounters
 from customerio_track_mcp.control.write import Write
 from customerio_track_mcp.controls import open_quotas
 from customerio_track_mcp.sandbox import RunningSandbox
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import Settings
 from customerio_track_mcp.tools.handlers import ToolHandlers
 from customerio_track_mcp.track import Credentials, Receipt, TrackClient

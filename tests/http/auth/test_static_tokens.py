@@ -18,7 +18,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 
 from customerio_track_mcp.http.auth.static_tokens import StaticTokens, new_token
 from customerio_track_mcp.sandbox import RunningSandbox
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from tests.support.http_service import (
     HEADERS,
     OTHER_TOKEN,

@@ -18,7 +18,7 @@ import httpx
 import pytest
 import yaml
 
-from customerio_track_mcp.cli import main as command_line
+from customerio_track_mcp.cli.parser import create_parser
 from publish.names import read_names
 from tests.integration.node.project import PAGE, Project, block, needs_node
 from tests.support.documents import ROOT, blocks, section
@@ -140,7 +140,7 @@ def test_actions_have_the_versions_that_this_project_uses() -> None:
 def test_sandbox_of_an_example_is_healthy_and_serves_the_tests(tmp_path: Path, read: Callable[[], Example]) -> None:
     example = read()
     assert example.image == IMAGE
-    assert command_line._parser().parse_args(example.command).port == example.port
+    assert create_parser().parse_args(example.command).port == example.port
     # Another port stands for that of the container, which the engine publishes.
     with running(*example.command, "--port", "0", env=environment() | example.service_variables) as process:
         port = url_from_stderr(process, "sandbox Track API").rpartition(":")[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from customerio_track_mcp.control.quotas.base import Unit
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.server import IN_PROCESS_STORAGE, Settings
 
 

@@ -18,7 +18,7 @@ from mcp.server.auth.provider import AccessToken
 from pydantic import InstanceOf
 
 from customerio_track_mcp.http.auth.token_entries import Entries, digest_of, why_not_a_token
-from customerio_track_mcp.settings.base import SettingsError
+from customerio_track_mcp.settings.errors import SettingsError
 from customerio_track_mcp.settings.restrictions import UNRESTRICTED, Restrictions
 from customerio_track_mcp.settings.text_file import UnusableFileError, read_text_file
 

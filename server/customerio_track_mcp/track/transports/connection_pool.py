@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from customerio_track_mcp.module_loading import without_garbage_collection
 from customerio_track_mcp.track.operations import TrackRequest
 from customerio_track_mcp.track.transports.base import Destination, RequestSender, Response
 from customerio_track_mcp.track.transports.certificates import default_certificates
@@ -37,7 +38,8 @@ class ConnectionPool:
             scheme: of their URLs.
         """
         if self._backend is None:
-            from customerio_track_mcp.track.transports.aiohttp_backend import AiohttpBackend
+            with without_garbage_collection():
+                from customerio_track_mcp.track.transports.aiohttp_backend import AiohttpBackend
 
             if scheme == "https" and self._certificates is None:
                 self._certificates = default_certificates()

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from customerio_track_mcp.module_loading import without_garbage_collection
 from customerio_track_mcp.track.transports.base import Destination, RequestSender
 from customerio_track_mcp.track.transports.certificates import named_certificates
 from customerio_track_mcp.track.transports.connection_pool import ConnectionPool, PooledSender
@@ -67,9 +68,10 @@ def create_transport(base_url: str, max_connections: int = MAX_CONNECTIONS) -> h
 
 def preload() -> None:
     """Import aiohttp and httpx now rather than when they are used."""
-    import customerio_track_mcp.track.transports.aiohttp_backend
-    import customerio_track_mcp.track.transports.aiohttp_errors
-    import customerio_track_mcp.track.transports.transport_errors  # noqa: F401
+    with without_garbage_collection():
+        import customerio_track_mcp.track.transports.aiohttp_backend
+        import customerio_track_mcp.track.transports.aiohttp_errors
+        import customerio_track_mcp.track.transports.transport_errors  # noqa: F401
 
 
 def _create_pool(base_url: str, max_connections: int) -> ConnectionPool | httpx.AsyncBaseTransport:
