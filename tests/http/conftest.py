@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.support.authorization_server import AuthorizationServer, authorization_server
+from tests.support.http_service import PARSER_VARIABLE
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -22,7 +23,7 @@ def http_parser(
     """The parser of HTTP requests; None in modules that do not serve HTTP."""
     parser: str | None = getattr(request, "param", None)
     if parser is not None:
-        monkeypatch.setenv("CUSTOMERIO_HTTP_PARSER", parser)
+        monkeypatch.setenv(PARSER_VARIABLE, parser)
     return parser
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 
 import anyio
@@ -9,7 +10,8 @@ import pytest
 
 from customerio_track_mcp.http.request_limits import MAX_FRAMING_BYTES, MAX_HEAD_BYTES
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.support.http_service import connect, read_until_closed, running_service
+from tests.support.http_service import call, connect, read_until_closed, running_service
+from tests.support.scripted_server import ScriptedServer, respond_when
 
 HOST = b"Host: localhost\r\n"
 GET = b"GET /healthz HTTP/1.1\r\n" + HOST
@@ -49,12 +51,16 @@ INVALID_HEADS = {
     "length with too many digits": POST + b"Content-Length: 99999999999999999999999\r\n\r\n",
     "length and chunks": POST + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks and length": CHUNKED + b"Content-Length: 5\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0, upgrade": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0")
+    + b"Connection: upgrade\r\nUpgrade: h2c\r\n\r\n0\r\n\r\n",
     "chunks in HTTP/1.0": CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0") + b"\r\n0\r\n\r\n",
     "two codings": POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "two codings in two headers": POST + b"Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunked twice": CHUNKED + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunked, then identity": POST + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
     "identity": POST + b"Transfer-Encoding: identity\r\n\r\n",
     "unknown coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "tab after the coding": POST + b"Transfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n",
     "coding in quotes": POST + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
     "coding after a vertical tab": POST + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
     "coding after a space in the name": POST + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
@@ -93,6 +99,15 @@ INVALID_BODIES = {
     "trailer of two lines": b"2\r\n{}\r\n0\r\nX: y\r\n z\r\n\r\n",
     "trailer without a colon": b"2\r\n{}\r\n0\r\nabc\r\n\r\n",
     "NUL in a trailer": b"2\r\n{}\r\n0\r\nX: \0\r\n\r\n",
+    "length as a trailer": b"2\r\n{}\r\n0\r\nContent-Length: 2\r\n\r\n",
+    "coding as a trailer": b"2\r\n{}\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "close as a trailer": b"2\r\n{}\r\n0\r\nConnection: close\r\n\r\n",
+    "upgrade as a trailer": b"2\r\n{}\r\n0\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+    "space after a size": b"2 \r\n{}\r\n0\r\n\r\n",
+    "space after the last size": b"2\r\n{}\r\n0 \r\n\r\n",
+    "empty extension": b"2;\r\n{}\r\n0\r\n\r\n",
+    "space in an extension": b"2; a\r\n{}\r\n0\r\n\r\n",
+    "non-ASCII extension": b"2;\xff\r\n{}\r\n0\r\n\r\n",
     "prefix of a size": b"0x2\r\n{}\r\n0\r\n\r\n",
     "negative size": b"-2\r\n{}\r\n0\r\n\r\n",
     "empty size": b"\r\n{}\r\n0\r\n\r\n",
@@ -176,6 +191,39 @@ async def test_end_of_each_request_is_found(sandbox: RunningSandbox, size: int |
 async def test_nothing_after_the_last_request_is_read(sandbox: RunningSandbox) -> None:
     requests = {name: [data + LAST] for name, data in LAST_REQUESTS.items()}
     assert await responses(sandbox, requests) == {key: [200] for key in LAST_REQUESTS}
+
+
+async def test_what_follows_the_last_request_does_not_end_its_call(scripted: ScriptedServer) -> None:
+    go = anyio.Event()
+    scripted.acts = [respond_when(go)]
+    body = json.dumps(call()).encode()
+    head = (
+        b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        b"Accept: application/json, text/event-stream\r\nContent-Length: %d\r\n\r\n" % len(body)
+    )
+    async with running_service(scripted.url) as http, await connect(http) as stream:
+        await stream.send(head + body)
+        await scripted.received.wait()
+        for rest in (b"\r\n", LAST, b"a" * MAX_HEAD_BYTES):
+            await stream.send(rest)
+            # On another connection, so that the service has received the rest.
+            assert (await http.get("/healthz")).status_code == 200
+        go.set()
+        received = await read_until_closed(stream)
+    assert received.count(b"HTTP/1.1 ") == 1
+    assert b'"success":true' in received
+
+
+async def test_expectation_of_an_older_client_is_ignored(sandbox: RunningSandbox) -> None:
+    head = POST.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"/healthz", b"/mcp") + b"Expect: 100-continue\r\n"
+    assert await responses(sandbox, {"body": [head + b"Content-Length: 2\r\n\r\n{}"]}) == {"body": [400]}
+
+
+async def test_white_space_around_a_value_is_not_part_of_it(sandbox: RunningSandbox) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost:\tlocalhost \t\r\nAccept: application/json, text/event-stream\t\r\n"
+    body = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
+    request = head + b"Content-Type:  application/json\t\r\nContent-Length: %d \r\n\r\n" % len(body) + body
+    assert await responses(sandbox, {"call": [request + LAST]}) == {"call": [200, 200]}
 
 
 X = b"X: "

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import sys
+from typing import cast
 
 import anyio
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
+from customerio_track_mcp.http.h11_requests import H11Requests
+from customerio_track_mcp.http.httptools_requests import HttptoolsRequests
 from customerio_track_mcp.http.request_limits import MAX_HEADERS, MAX_SMALL_CHUNKS, SMALL_CHUNK_BYTES
+from customerio_track_mcp.http.request_parser import protocol_above
+from customerio_track_mcp.http.uvicorn_protocol import UvicornProtocol
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.http_service import PING, TWO_CALLERS, connect, read_until_closed, running_service
+from tests.support.waiting import wait_until
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n"
 CLOSE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+
+
+def protocol_of(client: SocketStream) -> UvicornProtocol | None:
+    """Return the service's protocol, which is in this process, of the connection of a client."""
+    address = client.extra(SocketAttribute.local_address)  # noqa: S610 - anyio's, not Django's
+    return next(
+        (item for item in gc.get_objects() if isinstance(item, UvicornProtocol) and item.client == address), None
+    )
+
+
+async def test_parser_of_the_setting_is_used(sandbox: RunningSandbox, http_parser: str) -> None:
+    async with running_service(sandbox.url) as http, await connect(http) as stream:
+        await wait_until(lambda: protocol_of(stream) is not None)
+        assert isinstance(protocol_of(stream), H11Requests) == (http_parser == "h11")
+
+
+def test_h11_is_used_if_httptools_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert issubclass(cast("type", protocol_above("auto")), HttptoolsRequests)
+    monkeypatch.setitem(sys.modules, "httptools", None)  # as if it were not
+    assert issubclass(cast("type", protocol_above("auto")), H11Requests)
 
 
 def head_of(headers: int) -> bytes:
@@ -23,7 +52,7 @@ def head_of(headers: int) -> bytes:
 @pytest.mark.parametrize("before", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"])
 @pytest.mark.parametrize(("headers", "status"), [(MAX_HEADERS, 200), (MAX_HEADERS + 1, 431), (3000, 431)])
 async def test_headers_are_limited_by_number(sandbox: RunningSandbox, headers: int, status: int, before: bytes) -> None:
-    async with running_service(sandbox.url) as http, await connect(http) as stream:
+    async with running_service(sandbox.url, body_timeout=600) as http, await connect(http) as stream:
         # This ends with a header, so it is not known whether another one follows.
         await stream.send((before + head_of(headers))[:-2])
         if status == 200:

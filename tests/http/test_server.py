@@ -54,7 +54,7 @@ async def test_connections_made_before_startup_have_tcp_nodelay(no_delay: list[i
             await serve(
                 PlainTextResponse("ok"),
                 listener,
-                HttpSettings(grace_period=0),
+                HttpSettings.from_environment(grace_period=0),
                 on_ready=lambda: None,
                 drain=lambda: None,
                 end_calls=lambda: None,

@@ -26,6 +26,7 @@ def service() -> Iterator[tuple[subprocess.Popen[str], str]]:
         yield process, url_from_stderr(process, "listening on")
 
 
+@pytest.mark.usefixtures("http_parser")
 @pytest.mark.parametrize(("mode", "version"), [("legacy", "2025-11-25"), ("auto", "2026-07-28")])
 async def test_tools_work_over_http_with_both_protocol_versions(
     sandbox: RunningSandbox, mode: str, version: str
@@ -72,6 +73,7 @@ async def test_requests_from_other_websites_are_rejected(
     assert response.status_code == status
 
 
+@pytest.mark.usefixtures("http_parser")
 async def test_client_that_disconnects_cancels_its_call_and_the_attempt_is_logged(scripted: ScriptedServer) -> None:
     """The log must show that an attempt was made: the event may have been recorded."""
     scripted.acts = [hang]
@@ -89,6 +91,7 @@ async def test_client_that_disconnects_cancels_its_call_and_the_attempt_is_logge
     assert re.search(r"tool=send_event outcome=cancelled attempts=1 ms=[\d.]+ person=[0-9a-f]{16}", log)
 
 
+@pytest.mark.usefixtures("http_parser")
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
 async def test_only_post_is_allowed(service: tuple[subprocess.Popen[str], str], method: str) -> None:
     """The SDK would respond to GET with a stream that carries nothing and delays shutdown."""

@@ -128,9 +128,11 @@ START = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n
     ("request_", "status"),
     [
         pytest.param(START + b"\r\n" + b" " * 200_000, 401, id="body"),
-        pytest.param(START + b"a:\r\n" * 3900 + b"\r\n", 400, id="headers"),
+        pytest.param(START + b"a:\r\n" * 3900 + b"\r\n", 431, id="headers"),
+        pytest.param(b"GET /" + b"a" * 65_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n", 404, id="target"),
     ],
 )
+@pytest.mark.usefixtures("http_parser")
 async def test_requests_without_a_token_are_not_kept(request_: bytes, status: int) -> None:
     with service(f"ann {TOKEN}") as (process, url):
         before = peak_memory(process)

@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 from collections import Counter
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 
 import anyio
 import httpx
@@ -18,6 +18,8 @@ from tests.support.process import environment, exit_status, running, url_from_st
 from tests.support.raw_messages import LEGACY, MODERN, headers_of, raw_call
 from tests.support.scripted_server import ScriptedServer, hang, respond_when
 from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("http_parser")
 
 
 def service(track_url: str, **settings: str) -> AbstractContextManager[subprocess.Popen[str]]:
@@ -48,7 +50,6 @@ async def readyz_gets(url: httpx.URL, status: int | None) -> bool:
 
 
 @pytest.mark.parametrize("version", [LEGACY, MODERN])
-@pytest.mark.usefixtures("http_parser")
 async def test_sigterm_cuts_no_response(scripted: ScriptedServer, version: str) -> None:
     """sse-starlette would end every stream of the older version at SIGTERM."""
     calls = 50
@@ -64,13 +65,17 @@ async def test_sigterm_cuts_no_response(scripted: ScriptedServer, version: str) 
 
         async with (
             http_client() as http,
-            await anyio.connect_tcp("127.0.0.1", url.port or 0) as slow,
+            AsyncExitStack() as stack,
             anyio.create_task_group() as tasks,
         ):
             for number in range(calls):
                 tasks.start_soon(send_event, number)
             await wait_until(lambda: len(scripted.requests) == calls)
-            await slow.send(b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
+            # Not before, or the time for a head could be over.
+            slow = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", url.port or 0))
+            head = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+            await slow.send(head)
+            assert (await slow.receive()).startswith(b"HTTP/1.1 100")
             process.send_signal(signal.SIGTERM)
             # sse-starlette looks twice a second for a server that exits. It has done so in the three seconds until a
             # body is too slow.

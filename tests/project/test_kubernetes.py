@@ -176,7 +176,7 @@ def test_memory_follows_from_the_documented_sum_and_the_settings() -> None:
     settings = HttpSettings()
     assert calls == round(settings.max_in_flight * 140_000 / 1e6)
     assert bodies == round(settings.max_request_memory / 1e6)
-    assert connections == round(settings.max_connections * 80 * 1024 / 1e6)
+    assert connections == round(settings.max_connections * 144 * 1024 / 1e6)
     total = process + calls + bodies + connections + parsing
     assert f"The sum is {total} MB." in memory
     resources = container()["resources"]

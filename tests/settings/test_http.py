@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from customerio_track_mcp.settings.errors import SettingsError
@@ -23,6 +25,7 @@ from customerio_track_mcp.settings.http import HttpSettings
         ),
         ({"allowed_origins": "a.example"}, "CUSTOMERIO_HTTP_ALLOWED_ORIGINS: invalid origin: expected one such as"),
         ({"grace_period": "-1"}, "CUSTOMERIO_HTTP_GRACE_PERIOD: "),
+        ({"parser": "llhttp"}, "CUSTOMERIO_HTTP_PARSER: Input should be 'auto', 'h11' or 'httptools'"),
     ],
 )
 def test_invalid_settings_are_reported(
@@ -33,3 +36,14 @@ def test_invalid_settings_are_reported(
     with pytest.raises(SettingsError, match="CUSTOMERIO_HTTP_") as raised:
         HttpSettings.from_environment()
     assert expected in raised.value.problems[0]
+
+
+def test_parser_that_is_not_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httptools", None)  # as if it were not
+    monkeypatch.setenv("CUSTOMERIO_HTTP_PARSER", "HttpTools")
+    with pytest.raises(SettingsError) as raised:
+        HttpSettings.from_environment()
+    expected = "httptools is not installed: install the extra 'fast', or use auto or h11"
+    assert raised.value.problems == [f"CUSTOMERIO_HTTP_PARSER: {expected}"]
+    monkeypatch.setenv("CUSTOMERIO_HTTP_PARSER", "auto")
+    assert HttpSettings.from_environment().parser == "auto"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ TOKEN = "a-token-of-thirty-two-characters-or-more"
 OTHER_TOKEN = "another-token-of-thirty-two-characters"
 TWO_CALLERS: Final = f"ann {TOKEN}, bob {OTHER_TOKEN}"
 """A value of CUSTOMERIO_HTTP_TOKENS."""
+PARSER_VARIABLE: Final = "CUSTOMERIO_HTTP_PARSER"
 _NUMBERS: Final = count(1)
 SERVICE_URL: Final = "SERVICE_URL"
 """A placeholder in the settings of `running_service` for the service's own base URL."""
@@ -88,7 +90,8 @@ async def running_service(
             name: value.replace(SERVICE_URL, url) if isinstance(value, str) else value
             for name, value in http_settings.items()
         }
-        service_settings = HttpSettings(**{"grace_period": 0} | replaced)
+        parser = os.environ.get(PARSER_VARIABLE, "auto")  # that of the fixture `http_parser`
+        service_settings = HttpSettings(**{"grace_period": 0, "parser": parser} | replaced)
         upstream_settings = Settings(**{"api_key": "sandbox:sandbox", "track_url": track_url} | dict(settings or {}))
         upstream = Upstream(upstream_settings, track_url, is_sandbox=is_sandbox, record_call=record_call)
         service = Service(upstream, service_settings, Authenticator(service_settings), "127.0.0.1")

@@ -27,7 +27,6 @@ from customerio_track_mcp.http.middleware.client_watch import ClientWatchMiddlew
 from customerio_track_mcp.http.middleware.concurrency import ConcurrencyLimitMiddleware
 from customerio_track_mcp.http.middleware.delivery import DeliveryMiddleware
 from customerio_track_mcp.http.middleware.event_stream import EventStreamMiddleware
-from customerio_track_mcp.http.middleware.framing import FramingMiddleware
 from customerio_track_mcp.http.middleware.memory_limit import MemoryLimitMiddleware
 from customerio_track_mcp.http.middleware.message_format import MessageFormatMiddleware
 from customerio_track_mcp.http.middleware.post_only import PostOnlyMiddleware
@@ -87,7 +86,7 @@ def create_app(
         max_request_body_size=sys.maxsize,  # limited below; a normalized body may be longer than the one received
     )
 
-    every_route = [Middleware(FramingMiddleware), Middleware(RefusedNamesMiddleware), *_cors(settings)]
+    every_route = [Middleware(RefusedNamesMiddleware), *_cors(settings)]
     mcp_route = [
         Middleware(RequestIdMiddleware, metrics.refused, traced=traced),
         Middleware(PostOnlyMiddleware),

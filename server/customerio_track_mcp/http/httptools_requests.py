@@ -9,11 +9,13 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from customerio_track_mcp.http.invalid_requests import InvalidRequestsMixin
-from customerio_track_mcp.http.request_limits import MAX_HEADERS, ChunkedBody, InvalidRequestError, check_head
+from customerio_track_mcp.http.request_limits import ChunkedBody, InvalidRequestError, check_head, check_trailers
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _KNOWN_METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE"})
 """httptools rejects methods that it does not know, and reads the rest of some that it knows differently."""
+
+_SINGLE_HEADERS: Final = (b"host", b"content-length", b"transfer-encoding")
 
 _UPGRADE_HEADER: Final = re.compile(rb"\r\nupgrade:[^\r\n]*", re.IGNORECASE)
 
@@ -41,6 +43,8 @@ class HttptoolsRequests(InvalidRequestsMixin, HttpToolsProtocol):  # type: ignor
         self._end_of_body = b""
         """The last three bytes of a chunked body that were received."""
         self._is_upgrade = False
+        self._is_padded = False
+        """Whether white space follows the value of a header, which httptools leaves there."""
 
     @property
     def is_receiving(self) -> bool:
@@ -66,6 +70,8 @@ class HttptoolsRequests(InvalidRequestsMixin, HttpToolsProtocol):  # type: ignor
         while position < len(data):
             is_head = not self._is_body
             if is_head and self.cycle is not None and not self.cycle.response_complete:
+                if not self.cycle.keep_alive:  # no further request is read
+                    return
                 self._waiting = data[position:]
                 self.flow.pause_reading()
                 return
@@ -77,7 +83,7 @@ class HttptoolsRequests(InvalidRequestsMixin, HttpToolsProtocol):  # type: ignor
             except InvalidRequestError as error:
                 self.reject(error.status, is_head=is_head)
                 return
-            except httptools.HttpParserError:
+            except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # the latter for trailers
                 self.reject(400, is_head=is_head)
                 return
 
@@ -90,7 +96,8 @@ class HttptoolsRequests(InvalidRequestsMixin, HttpToolsProtocol):  # type: ignor
         end = found + len(_END_OF_HEAD)
         method = check_head(data, start, end)
         previous = self.cycle
-        self._is_body = True
+        self._is_body, self._chunked = True, None
+        self._is_padded = data.find(b" \r\n", start, end) >= 0 or data.find(b"\t\r\n", start, end) >= 0
         if method in _KNOWN_METHODS:
             self._parse_head(data[start:end])
         else:  # the application rejects it, as with h11
@@ -123,8 +130,8 @@ class HttptoolsRequests(InvalidRequestsMixin, HttpToolsProtocol):  # type: ignor
         self._content_bytes = 0
         self.parser.feed_data(data[start:end])
         self._chunked.add_bytes(end - start, self._content_bytes)
-        if len(self.headers) > MAX_HEADERS:
-            raise InvalidRequestError
+        if self.headers:
+            check_trailers([name for name, _ in self.headers])
         return end
 
     def _possible_end(self, data: bytes, start: int) -> int:
@@ -144,23 +151,28 @@ class HttptoolsRequests(InvalidRequestsMixin, HttpToolsProtocol):  # type: ignor
     def on_headers_complete(self) -> None:
         """Handle the end of a head; called by httptools."""
         headers = dict(self.headers)
-        if len(headers) != len(self.headers) and [name for name, _ in self.headers].count(b"host") > 1:
-            raise InvalidRequestError
-        if b"host" not in headers and self.parser.get_http_version() != "1.0":
+        if len(headers) != len(self.headers):
+            names = [name for name, _ in self.headers]
+            if any(names.count(name) > 1 for name in _SINGLE_HEADERS):
+                raise InvalidRequestError
+        is_older = self.parser.get_http_version() == "1.0"
+        if is_older:
+            self.expect_100_continue = False  # an unknown expectation in HTTP/1.0
+        elif b"host" not in headers:
             raise InvalidRequestError
         if self.parser.should_upgrade():
             self._is_upgrade = True
             raise InvalidRequestError
-        coding = headers.get(b"transfer-encoding")
-        if coding is not None and coding.lower() != b"chunked":
-            raise InvalidRequestError
-        if coding is None:
-            self._chunked = None
-        else:
+        if (coding := headers.get(b"transfer-encoding")) is not None:
+            if coding.lower() != b"chunked" or b"content-length" in headers or is_older:
+                raise InvalidRequestError
             self._chunked, self._end_of_body = ChunkedBody(), b""
         self._body_left = int(headers.get(b"content-length", 0))
+        if self._is_padded:
+            self.headers[:] = [(name, value.rstrip(b" \t")) for name, value in self.headers]
         super().on_headers_complete()
         self.headers = []  # trailers are not headers of the request
+        self.url = b""  # it is in the scope
 
     def on_body(self, body: bytes) -> None:
         """Handle a part of the body; called by httptools."""

@@ -7,6 +7,7 @@ A proxy and this service must find the same end of each request, or part of one 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Final
 
 MAX_HEAD_BYTES: Final = 65_536
@@ -25,6 +26,9 @@ SMALL_CHUNK_BYTES: Final = 16
 MAX_FRAMING_BYTES: Final = 65_536
 """Sizes of chunks, their extensions and trailers, beyond as many bytes as the body has. Clients send neither of the
 latter two."""
+
+_FRAMING_HEADERS: Final = frozenset({b"connection", b"content-length", b"transfer-encoding", b"upgrade"})
+"""Headers that must not be trailers (RFC 9110, section 6.5.1): httptools applies them to the connection."""
 
 _REQUEST_LINE: Final = re.compile(rb"(?!CONNECT )([!#$%&'*+.^_`|~0-9A-Za-z-]+) /[!-\"$-~]* HTTP/1\.[01]\r\n")
 """The method, the path and query (without `#`), and the version. The other forms of a target, and CONNECT, are for
@@ -72,6 +76,19 @@ def check_head(received: bytes, start: int, end: int | None) -> bytes:
     if not (request_line := _REQUEST_LINE.match(received, start)):
         raise InvalidRequestError
     return request_line[1]
+
+
+def check_trailers(names: Collection[bytes]) -> None:
+    """Check the trailers of a chunked body.
+
+    Args:
+        names: theirs, in lower case.
+
+    Raises:
+        InvalidRequestError: there are too many, or one changes how the request is read.
+    """
+    if len(names) > MAX_HEADERS or not _FRAMING_HEADERS.isdisjoint(names):
+        raise InvalidRequestError
 
 
 class ChunkedBody:

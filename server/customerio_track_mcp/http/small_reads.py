@@ -10,11 +10,12 @@ from customerio_track_mcp.http.uvicorn_protocol import UvicornProtocol
 
 READ_BYTES: Final = 16_384
 """Bytes that are received at once. asyncio's default is 256 KiB, which every connection may send before a token is
-checked. With what uvicorn keeps before it stops reading, 64 KiB, a connection takes at most 80 KiB."""
+checked. With a head of `request_limits.MAX_HEAD_BYTES`, and the 64 KiB of a body that uvicorn keeps before it stops
+reading, a connection takes at most 144 KiB."""
 
 
 class SmallReadsMixin(UvicornProtocol, asyncio.BufferedProtocol):
-    """Receives `READ_BYTES` at once, and drops what is left of a request's body when the response is complete.
+    """Receives `READ_BYTES` at once, and drops a request when the response is complete.
 
     uvicorn has no option for the former, and keeps the latter until the next request on the connection. It can go when
     uvicorn limits what a connection takes (https://github.com/Kludex/uvicorn/issues/157).
@@ -42,4 +43,6 @@ class SmallReadsMixin(UvicornProtocol, asyncio.BufferedProtocol):
     def on_response_complete(self) -> None:
         """Handle the end of a response; called by uvicorn."""
         self.cycle.body = bytearray()
+        self.cycle.scope = self.scope = {}  # type: ignore[typeddict-item]
+        self.headers = []
         super().on_response_complete()
