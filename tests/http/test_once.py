@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -127,6 +128,7 @@ async def test_results_report_ids_and_attempts_to_clients(scripted: ScriptedServ
     own = [{name: value for name, value in meta.items() if name.startswith(PREFIX)} for meta in metas]
     request_ids = {meta.pop(f"{PREFIX}request-id") for meta in own}
     assert len(request_ids) == 4
+    assert all(re.fullmatch("[0-9a-f]{32}", str(request_id)) for request_id in request_ids)
     assert own == [
         {f"{PREFIX}attempts": 1, f"{PREFIX}event-id": sent[0]},
         {f"{PREFIX}attempts": 1, f"{PREFIX}event-id": sent[1]},

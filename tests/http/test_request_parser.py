@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 import sys
 from typing import cast
@@ -17,7 +18,7 @@ from customerio_track_mcp.http.request_limits import MAX_HEADERS, MAX_SMALL_CHUN
 from customerio_track_mcp.http.request_parser import protocol_above
 from customerio_track_mcp.http.uvicorn_protocol import UvicornProtocol
 from customerio_track_mcp.sandbox import RunningSandbox
-from tests.support.http_service import PING, TWO_CALLERS, connect, read_until_closed, running_service
+from tests.support.http_service import PING, TOKEN, TWO_CALLERS, connect, read_until_closed, running_service
 from tests.support.waiting import wait_until
 
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: localhost\r\n"
@@ -128,3 +129,24 @@ async def test_invalid_requests_are_counted_in_one_line(
     logged = [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert {record.message for record in logged} <= {"invalid HTTP requests"}
     assert len(logged) < 3  # one per ten seconds
+
+
+@pytest.mark.parametrize("after", [b"", b" ", b"\t", b" \t "])
+@pytest.mark.parametrize("before", [b"", b" ", b"\t \t"])
+async def test_white_space_around_a_value_is_not_part_of_it(
+    sandbox: RunningSandbox, before: bytes, after: bytes
+) -> None:
+    headers = {
+        b"Content-Type": b"application/json",
+        b"Accept": b"application/json",
+        b"Authorization": f"Bearer {TOKEN}".encode(),
+        b"X-Request-Id": b"request-7",
+        b"Connection": b"close",
+    }
+    lines = b"".join(b"%b:%b%b%b\r\n" % (name, before, value, after) for name, value in headers.items())
+    body = json.dumps(PING).encode()
+    async with running_service(sandbox.url, tokens=TWO_CALLERS) as http, await connect(http) as stream:
+        await stream.send(HEAD + lines + b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        response = await read_until_closed(stream)
+    assert response.startswith(b"HTTP/1.1 200")
+    assert b"x-request-id: request-7\r\n" in response

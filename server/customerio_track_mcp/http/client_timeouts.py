@@ -1,7 +1,7 @@
 """Timeouts against slow clients, which uvicorn lacks.
 
 A client has a limited time to send a request's head, to send the rest of a request that was answered before it was
-complete, and to receive a response. (For the body of a request that is being read, see `middleware.body_timeout`.)
+complete, and to receive a response. (For the body of a request that is being read, see `middleware.client_watch`.)
 Between a response and the first byte of the next request, a connection is kept longer, unless there are many.
 """
 

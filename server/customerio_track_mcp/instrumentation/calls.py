@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Collection
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-
-from ulid import ULID
 
 from customerio_track_mcp.settings.restrictions import UNRESTRICTED, Restrictions
 from customerio_track_mcp.track import Progress
@@ -32,6 +31,11 @@ class ConfirmedBy(StrEnum):
     NOBODY = "nobody"  # the host cannot ask, and the operator allows the call nevertheless
 
 
+def new_request_id() -> str:
+    """Return a new id of a request, random: 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who makes a call.
@@ -48,7 +52,7 @@ class Caller:
     """
 
     name: str = ""
-    request_id: str = field(default_factory=lambda: str(ULID()))
+    request_id: str = field(default_factory=new_request_id)
     tools: Collection[str] | None = None
     remedy: str = ""
     identity: str = ""

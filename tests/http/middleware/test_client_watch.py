@@ -8,7 +8,10 @@ from collections.abc import Callable
 
 import anyio
 import pytest
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
+from customerio_track_mcp.http.middleware.client_watch import ClientWatchMiddleware
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.http_service import HEADERS, PING, TOKEN, bearer, connect, read_until_closed, running_service
 from tests.support.raw_messages import LEGACY, MODERN, event, headers_of, raw_call
@@ -23,6 +26,26 @@ async def test_slow_body_gets_408(sandbox: RunningSandbox) -> None:
         response = await read_until_closed(stream)
         assert response.startswith(b"HTTP/1.1 408")
         assert (await http.post("/mcp", json=PING)).status_code == 200
+
+
+async def test_body_that_is_complete_after_the_deadline_is_not_served() -> None:
+    """The event loop may see both at once, as when something else has kept it busy."""
+    statuses: list[int] = []
+    served: list[Message] = []
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        served.append(await receive())
+        await Response()(scope, receive, send)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await ClientWatchMiddleware(serve, body_seconds=0)({"type": "http"}, receive, send)
+    assert (served, statuses) == ([], [408])
 
 
 @pytest.mark.parametrize("version", ["2025-11-25", "2026-07-28"])

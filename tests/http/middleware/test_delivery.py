@@ -27,10 +27,6 @@ ERROR = json.dumps({"jsonrpc": "2.0", "id": 2, "error": {"code": 0, "message": "
 NOTIFICATION = json.dumps({"jsonrpc": "2.0", "method": "notifications/progress", "params": {"result": 1}}).encode()
 
 
-def event_of(data: bytes) -> bytes:
-    return b"event: message\r\ndata: " + data + b"\r\n\r\n"
-
-
 class Service:
     """The service with a control that holds every event back.
 
@@ -186,13 +182,14 @@ async def settled_by(*parts: bytes, complete: bool = True, error: type[BaseExcep
     ("parts", "delivered"),
     [
         ([RESULT], True),
-        ([event_of(RESULT)], True),
-        ([event_of(RESULT), b""], True),
-        ([b": ping\r\n\r\n", event_of(NOTIFICATION), event_of(RESULT), b""], True),
+        ([RESULT, b""], True),
+        ([json.dumps(json.loads(RESULT), separators=(",", ":")).encode()], True),
+        ([b'{"result":{},"jsonrpc":"2.0","id":2}'], True),
         ([ERROR], False),
-        ([event_of(ERROR), b""], False),
-        ([event_of(NOTIFICATION), b""], False),
-        ([b": ping {\r\n\r\n", b""], False),
+        ([ERROR, b""], False),
+        ([NOTIFICATION], False),
+        ([b"[]"], False),
+        ([b"2"], False),
         ([b"Internal Server Error"], False),
         ([], False),
     ],
@@ -202,32 +199,37 @@ async def test_only_a_response_with_a_result_counts(parts: list[bytes], delivere
     assert await settled_by(*parts, complete=False) == [delivered]
 
 
-async def test_client_that_leaves_before_the_event_loop_can_see_it_receives_nothing() -> None:
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_client_that_leaves_while_its_result_is_sent_receives_nothing(is_seen: bool) -> None:
+    """Whether the event loop has seen it (`is_seen`), and so closed the socket, or not."""
     ours, theirs = socket.socketpair()
     transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
     settled: list[bool] = []
+    sent: list[bytes] = []
 
     async def respond(scope: Scope, receive: Receive, send: Send) -> None:
         del receive
         scope["state"]["delivery"].when_settled(settled.append)
         theirs.close()
+        while is_seen and ours.fileno() >= 0:
+            await anyio.lowlevel.checkpoint()
         await send({"type": "http.response.body", "body": RESULT})
 
     async def receive() -> Message:
         raise NotImplementedError
 
     async def send(message: Message) -> None:
-        del message
+        sent.append(message["body"])
 
     scope = {"type": "http", "state": {"transport": transport}}
     await DeliveryMiddleware(respond)(scope, receive, send)
-    assert settled == [False]
+    assert (settled, sent) == ([False], [RESULT, b""])
     transport.close()
 
 
 @pytest.mark.parametrize("error", [OSError, RuntimeError, asyncio.CancelledError])
 async def test_result_that_cannot_be_sent_is_not_delivered(error: type[BaseException]) -> None:
-    assert await settled_by(event_of(NOTIFICATION), RESULT, error=error) == [False]
+    assert await settled_by(RESULT, error=error) == [False]
 
 
 async def test_registration_after_the_end_is_settled_at_once() -> None:

@@ -7,6 +7,7 @@ import math
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -77,6 +78,8 @@ class _Client:
         self._serving.deadline = self._deadline
         message = await self._receive()
         self._serving.deadline = math.inf
+        if self._serving.cancel_called:  # what is received too late must not be served and then canceled
+            await anyio.lowlevel.checkpoint()
         self._is_receiving = False
         if message["type"] == _DISCONNECT:
             raise _ClientLeftError

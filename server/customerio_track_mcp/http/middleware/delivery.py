@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Delivery
 from customerio_track_mcp.control.pending_delivery import PendingDelivery
-from customerio_track_mcp.http.transport_in_scope import is_written
+from customerio_track_mcp.http.transport_in_scope import is_written, transport_of
 
 _KEY: Final = "delivery"
 _RESULT: Final = re.compile(rb'\{"jsonrpc":"2\.0","id":(?:-?[0-9]++|"(?:[^"\\]|\\.)*+"),"result":')
@@ -29,8 +29,8 @@ class DeliveryMiddleware:
     buffers, and those that a proxy has taken, count as delivered: whether they arrived cannot be known.
 
     Args:
-        app: responds with JSON-RPC messages: one of JSON, or several in an event stream. Requests with a session would
-            need more, since a message may be sent again there.
+        app: responds with one JSON-RPC message as JSON. Requests with a session would need more, since a message may be
+            sent again there.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -67,14 +67,14 @@ def delivery_of(context: ServerRequestContext[Any]) -> Delivery:
 
 
 def _contains_result(part: bytes) -> bool:
-    """Return whether a part of a response is, or as an event contains, a JSON-RPC response with a result."""
+    """Return whether a part of a response is a JSON-RPC response with a result."""
     if _RESULT.match(part):
         return True
     try:
-        message = json.loads(part[part.find(b"{") :])  # a comment contains none
+        message = json.loads(part)
     except ValueError:
         return False
-    return "result" in message
+    return isinstance(message, dict) and "result" in message
 
 
 def _may_be_closed(scope: Scope) -> bool:
@@ -82,8 +82,10 @@ def _may_be_closed(scope: Scope) -> bool:
 
     Only if there is something to receive: the next request, or that nothing follows.
     """
-    transport = scope["state"].get("transport")
-    connection = transport.get_extra_info("socket") if transport is not None else None
+    transport = transport_of(scope)
+    if transport is None or transport.is_closing():
+        return False  # nothing can be known of the connection, or it is known to be closed
+    connection = transport.get_extra_info("socket")
     if connection is None or not hasattr(select, "poll"):  # as on Windows
         return True
     poll = select.poll()

@@ -71,8 +71,9 @@ class _Response:
             await self._send_part({**message, "body": b"event: message\r\ndata: %b\r\n\r\n" % body if body else b""})
 
     def start_stream(self, scope: Scope) -> None:
-        """Start an event stream, unless the application has responded."""
-        if not self._is_started and check_accept_headers(Request(scope))[1]:
+        """Start an event stream, unless the application has responded or the client would not read one."""
+        # Above httptools, uvicorn sends chunks, which HTTP/1.0 does not know: https://github.com/Kludex/uvicorn/pull/1360
+        if not self._is_started and scope["http_version"] != "1.0" and check_accept_headers(Request(scope))[1]:
             self._sending = asyncio.Lock()
             self.pings = asyncio.create_task(self._ping())
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 import traceback
 from collections.abc import Callable
 from http import HTTPMethod, HTTPStatus
@@ -16,6 +15,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from customerio_track_mcp.instrumentation.calls import new_request_id
 from customerio_track_mcp.tools.guidance import internal_error
 
 logger = logging.getLogger("customerio_track_mcp.http")
@@ -53,7 +53,7 @@ class RequestIdMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
         given = next((value for name, value in scope["headers"] if name == _HEADER), b"")
-        request_id = given.decode() if _VALID_ID.fullmatch(given) else secrets.token_hex(16)
+        request_id = given.decode() if _VALID_ID.fullmatch(given) else new_request_id()
         scope.setdefault("state", {})["request_id"] = request_id
 
         started = False
