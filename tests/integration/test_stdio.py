@@ -8,6 +8,7 @@ import fcntl
 import json
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import termios
@@ -23,7 +24,7 @@ from mcp import Client
 from customerio_track_mcp.sandbox import RunningSandbox
 from tests.support.loaded_command import run_loaded
 from tests.support.messages import INITIALIZE
-from tests.support.process import environment, run, running, stdio_parameters
+from tests.support.process import COMMAND, environment, run, running, stdio_parameters
 from tests.support.scripted_server import ScriptedServer, hang, respond
 
 HANDSHAKE = (dict(INITIALIZE) | {"id": 1}, {"jsonrpc": "2.0", "method": "notifications/initialized"})
@@ -133,6 +134,31 @@ def test_unrequested_responses_of_the_host_are_ignored() -> None:
     ]
     process = run("--sandbox", stdin=lines(*HANDSHAKE, *unrequested))
     assert [json.loads(line)["id"] for line in process.stdout.splitlines()] == [1]
+    assert process.returncode == 0
+
+
+def test_host_whose_socket_is_non_blocking_gets_every_response() -> None:
+    """Its stdin and stdout are one socket, and what is set on that at one end of a process holds for the other."""
+    host, end = socket.socketpair()
+    end.setblocking(False)
+    calls = [call(number, "send_event", {"customer_id": "x" * 100_000}) for number in range(2, 102)]
+    command = [*COMMAND, "stdio"]
+    with subprocess.Popen(
+        command, stdin=end.fileno(), stdout=end.fileno(), stderr=subprocess.PIPE, env=environment()
+    ) as process:
+        end.close()
+        with host.makefile("rwb") as stream:
+            stream.write(lines(*HANDSHAKE).encode())
+            stream.flush()
+            first = stream.readline()
+            for message in calls:
+                stream.write(lines(message).encode())
+            stream.flush()
+            host.shutdown(socket.SHUT_WR)
+            output = first + stream.read()
+        _, errors = process.communicate(timeout=60)
+    host.close()
+    assert sorted(responses_by_id(output.decode())) == list(range(1, 102)), errors
     assert process.returncode == 0
 
 

@@ -21,8 +21,6 @@ from customerio_track_mcp.stdio.pipes import MAX_LINE_BYTES, Line, LineReader, L
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the tests use select() on pipes")
 
-in_both_ways = pytest.mark.parametrize("in_thread", [False, True], ids=["in the event loop", "in a thread"])
-
 LINES = [b"short", b"", b"x" * 300_000, "Zoë\r".encode(), b'{"a": 1}']
 
 
@@ -45,10 +43,7 @@ async def all_lines(reader: LineReader) -> list[Line]:
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
 @pytest.mark.parametrize("chunk_size", [1, 7, 65_536, 10_000_000])
-@in_both_ways
-async def test_lines_are_read_whatever_the_chunks(
-    pipe: tuple[int, int], end: bytes, chunk_size: int, in_thread: bool
-) -> None:
+async def test_lines_are_read_whatever_the_chunks(pipe: tuple[int, int], end: bytes, chunk_size: int) -> None:
     lines = LINES if chunk_size > 7 else [line[:100] for line in LINES]
     text = b"\n".join(lines) + end
 
@@ -57,7 +52,7 @@ async def test_lines_are_read_whatever_the_chunks(
             os.write(pipe[1], text[start : start + chunk_size])
         os.close(pipe[1])
 
-    reader = LineReader(pipe[0], in_thread=in_thread)
+    reader = LineReader(pipe[0])
     thread = Thread(target=write)
     thread.start()
     assert await all_lines(reader) == lines
@@ -92,7 +87,6 @@ async def test_of_a_long_line_only_the_start_and_the_end_are_kept(pipe: tuple[in
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
 async def test_lines_of_a_file_are_read(tmp_path: Path, end: bytes) -> None:
-    """An event loop cannot wait for a file."""
     path = tmp_path / "lines"
     path.write_bytes(b"\n".join(LINES) + end)
     with path.open("rb") as file:
@@ -101,8 +95,30 @@ async def test_lines_of_a_file_are_read(tmp_path: Path, end: bytes) -> None:
         reader.close()
 
 
-@in_both_ways
-async def test_read_ahead_is_limited(pipe: tuple[int, int], in_thread: bool) -> None:
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+async def test_non_blocking_end_is_read_to_the_end(kind: str) -> None:
+    """Whoever has started this process, or shares the open file, may have made it non-blocking."""
+    readable, writable = os.pipe() if kind == "pipe" else (end.detach() for end in socket.socketpair())
+    os.set_blocking(readable, False)
+    text = b"\n".join(LINES)
+    reader = LineReader(readable)
+
+    def write() -> None:
+        for start in range(0, len(text), 7_000):
+            while select.select([readable], [], [], 0)[0]:
+                pass  # so that the reader finds nothing most of the time
+            os.write(writable, text[start : start + 7_000])
+        os.close(writable)
+
+    thread = Thread(target=write)
+    thread.start()
+    assert await all_lines(reader) == LINES
+    thread.join()
+    reader.close()
+    os.close(readable)
+
+
+async def test_read_ahead_is_limited(pipe: tuple[int, int]) -> None:
     lines = [str(number).encode() for number in range(200_000)]
 
     def write() -> None:
@@ -111,7 +127,7 @@ async def test_read_ahead_is_limited(pipe: tuple[int, int], in_thread: bool) -> 
             text = text[os.write(pipe[1], text[:50_000]) :]
         os.close(pipe[1])
 
-    reader = LineReader(pipe[0], in_thread=in_thread)
+    reader = LineReader(pipe[0])
     thread = Thread(target=write)
     thread.start()
     while thread.is_alive() and not _is_full(pipe[1]):
@@ -121,20 +137,8 @@ async def test_read_ahead_is_limited(pipe: tuple[int, int], in_thread: bool) -> 
     reader.close()
 
 
-async def test_closed_reader_reads_nothing_more(pipe: tuple[int, int]) -> None:
-    reader = LineReader(pipe[0])
-    os.write(pipe[1], b"one\n")
-    assert await reader.receive() == [b"one"]
-    reader.close()
-    os.write(pipe[1], b"two\n")
-    os.close(pipe[1])
-    with pytest.raises(anyio.EndOfStream):
-        await reader.receive()
-    assert os.read(pipe[0], 10) == b"two\n"
-
-
 async def test_reading_thread_ends_after_the_reader_is_closed(pipe: tuple[int, int]) -> None:
-    reader = LineReader(pipe[0], in_thread=True)
+    reader = LineReader(pipe[0])
     os.write(pipe[1], b"one\n")
     assert await reader.receive() == [b"one"]
     reader.close()
@@ -145,16 +149,18 @@ async def test_reading_thread_ends_after_the_reader_is_closed(pipe: tuple[int, i
             await anyio.lowlevel.checkpoint()
 
 
+@pytest.mark.parametrize("is_blocking", [True, False], ids=["blocking", "non-blocking"])
 @pytest.mark.parametrize("kind", ["pipe", "socket"])
-async def test_lines_are_written_in_order(kind: str) -> None:
+async def test_lines_are_written_in_order(kind: str, is_blocking: bool) -> None:
     """Short lines are written at once if they fit; the thread writes long ones and all that follow them.
 
-    A host's end is a pipe or a socket.
+    A host's end is a pipe or a socket, which it may have made non-blocking.
     """
     if kind == "pipe":
         readable, writable = os.pipe()
     else:
         readable, writable = (end.detach() for end in socket.socketpair())
+    os.set_blocking(writable, is_blocking)
     lines = [b"x" * size for size in (1, 10, 5000, 3, 200_000, 2, 4095, 4096)] * 40
     received = bytearray()
 
@@ -230,8 +236,7 @@ async def test_a_line_is_settled_when_it_is_written(pipe: tuple[int, int]) -> No
     assert settled == [(0, True), (1, True), (2, True)]
 
 
-@in_both_ways
-async def test_a_line_is_settled_before_its_reader_can_respond(pipe: tuple[int, int], in_thread: bool) -> None:
+async def test_a_line_is_settled_before_its_reader_can_respond(pipe: tuple[int, int]) -> None:
     """A host that has received a result and then repeats the call means another event."""
     responses, response = os.pipe()
     order: list[bool | bytes | LongLine] = []
@@ -248,7 +253,7 @@ async def test_a_line_is_settled_before_its_reader_can_respond(pipe: tuple[int, 
     sys.setswitchinterval(1e-6)  # so that the threads interleave in every way
     host = Thread(target=respond)
     host.start()
-    reader, writer = LineReader(responses, in_thread=in_thread), LineWriter(pipe[1])
+    reader, writer = LineReader(responses), LineWriter(pipe[1])
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(writer.run)

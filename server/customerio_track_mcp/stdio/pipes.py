@@ -1,9 +1,8 @@
-"""Stdin and stdout as lines of bytes.
+"""Stdin and stdout as lines of bytes, each served by a thread.
 
-The SDK's transport crosses between threads three times for each message. Here, the event loop reads what has arrived,
-and writes what the host has room for. Threads do the rest: they read from what an event loop cannot wait for, such as a
-file, and write to a host that is slow to read. They are daemons: a pending read or write cannot be canceled, and must
-not keep the process from ending.
+The SDK's transport crosses between threads three times for each message. Here, one crossing takes all lines that are
+available, which under load more than halves the cost of a call. The threads are daemons: a pending read or write cannot
+be canceled, and must not keep the process from ending.
 """
 
 from __future__ import annotations
@@ -59,28 +58,19 @@ Line = bytes | LongLine
 
 
 class LineReader:
-    """Reads lines from a file descriptor: in the event loop if that can wait for it, else in a thread.
-
-    The descriptor is not made non-blocking, since that would also change it for other processes, such as the shell that
-    started this one. Nothing blocks as long as no other process reads from it.
+    """Reads lines from a file descriptor.
 
     Args:
         descriptor: the file descriptor.
-        in_thread: whether to use a thread in any case.
     """
 
-    def __init__(self, descriptor: int, *, in_thread: bool = False) -> None:
+    def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._chunks = _chunks(descriptor)
         self._loop = asyncio.get_running_loop()
-        self._ahead: deque[list[Line]] = deque()
-        self._changed = asyncio.Event()
-        self._is_at_end = self._out_of_memory = False
-        self._is_watched = False
-        self._room: Semaphore | None = None
-        if in_thread or not self._watch():
-            self._room = Semaphore(_MAX_CHUNKS_READ_AHEAD)
-            _start_thread(partial(self._read_all, self._room), "stdin")
+        self._read_ahead = Semaphore(_MAX_CHUNKS_READ_AHEAD)
+        self._send, self._receive = anyio.create_memory_object_stream[list[Line]](_MAX_CHUNKS_READ_AHEAD)
+        self._out_of_memory = False
+        _start_thread(self._read, "stdin")
 
     async def receive(self) -> list[Line]:
         """Return the next lines, as many as are available.
@@ -89,88 +79,57 @@ class LineReader:
             EndOfStream: there are no more.
             MemoryError: the next one does not fit into memory.
         """
-        while not self._ahead:
-            if self._is_at_end:
-                raise MemoryError if self._out_of_memory else anyio.EndOfStream
-            self._changed.clear()
-            await self._changed.wait()
-        lines = self._ahead.popleft()
-        if self._room is not None:
-            self._room.release()
-        elif not (self._is_watched or self._is_at_end):
-            self._watch()
+        try:
+            lines = await self._receive.receive()
+        except anyio.EndOfStream:
+            if self._out_of_memory:
+                raise MemoryError from None
+            raise
+        self._read_ahead.release()
         return lines
 
     def close(self) -> None:
         """Stop reading."""
-        self._end()
-        self._ahead.clear()
+        self._send.close()
+        self._receive.close()
 
-    def _watch(self) -> bool:
-        """Read whenever there is something to read; return whether the event loop can wait for that."""
-        try:
-            self._loop.add_reader(self._descriptor, self._read_available)
-        except (NotImplementedError, OSError):  # Windows; a file
-            return False
-        self._is_watched = True
-        return True
-
-    def _stop_watching(self) -> None:
-        if self._is_watched:
-            self._loop.remove_reader(self._descriptor)
-            self._is_watched = False
-
-    def _read_available(self) -> None:
-        if (lines := self._read_chunk()) is None:
-            self._end()
-        elif lines:
-            self._deliver(lines)
-            if len(self._ahead) >= _MAX_CHUNKS_READ_AHEAD:
-                self._stop_watching()
-
-    def _read_all(self, room: Semaphore) -> None:
+    def _read(self) -> None:
         with suppress(RuntimeError):  # the loop is closed
-            while not self._is_at_end and (lines := self._read_chunk()) is not None:
-                if lines:
-                    room.acquire()
+            try:
+                for lines in _lines(self._descriptor):
+                    self._read_ahead.acquire()
                     self._loop.call_soon_threadsafe(self._deliver, lines)
-            self._loop.call_soon_threadsafe(self._end)
-
-    def _read_chunk(self) -> list[Line] | None:
-        """Read once, and return the lines that are complete now; None if there are no more."""
-        try:
-            return next(self._chunks, None)
-        except OSError as error:
-            logger.warning("standard input can't be read: %s", error.strerror)
-        except MemoryError:
-            self._out_of_memory = True
-        return None
+            except OSError as error:
+                logger.warning("standard input can't be read: %s", error.strerror)
+            except MemoryError:
+                self._out_of_memory = True
+            finally:
+                self._loop.call_soon_threadsafe(self._send.close)
 
     def _deliver(self, lines: list[Line]) -> None:
-        if not self._is_at_end:
-            self._ahead.append(lines)
-            self._changed.set()
-
-    def _end(self) -> None:
-        self._stop_watching()
-        self._is_at_end = True
-        self._changed.set()
+        with suppress(anyio.ClosedResourceError):
+            self._send.send_nowait(lines)
 
 
-def _chunks(descriptor: int) -> Iterator[list[Line]]:
-    """Yield the lines that each read completes, which may be none."""
+def _lines(descriptor: int) -> Iterator[list[Line]]:
     rest = _UnfinishedLine()
-    while chunk := os.read(descriptor, _CHUNK_BYTES):
+    while chunk := _read(descriptor):
         first, *others = chunk.split(b"\n")
         rest.append(first)
         if others:
-            lines = [rest.take(), *others[:-1]]
+            yield [rest.take(), *others[:-1]]
             rest.append(others[-1])
-            yield lines
-        else:
-            yield []
     if last := rest.take():
         yield [last]
+
+
+def _read(descriptor: int) -> bytes:
+    """Return what is available; wait until something is. The result is empty at the end of input."""
+    while True:
+        try:
+            return os.read(descriptor, _CHUNK_BYTES)
+        except BlockingIOError:  # another process that has the same open file has made it non-blocking
+            select.select([descriptor], [], [])
 
 
 class _UnfinishedLine:
@@ -373,9 +332,7 @@ def _is_writable(descriptor: int, size: int) -> bool:
     """Return whether `size` bytes can be written now without waiting for the reader."""
     if sys.platform == "win32":  # its select supports sockets only
         return False
-    poll = select.poll()
-    poll.register(descriptor, select.POLLOUT)
-    return size <= select.PIPE_BUF and bool(poll.poll(0))
+    return size <= select.PIPE_BUF and bool(select.select([], [descriptor], [], 0)[1])
 
 
 def _wait_until_writable(descriptor: int) -> None:
@@ -386,4 +343,7 @@ def _wait_until_writable(descriptor: int) -> None:
 def _write_all(descriptor: int, text: bytes) -> None:
     unwritten = memoryview(text)
     while unwritten:
-        unwritten = unwritten[os.write(descriptor, unwritten) :]
+        try:
+            unwritten = unwritten[os.write(descriptor, unwritten) :]
+        except BlockingIOError:  # another process that has the same open file has made it non-blocking
+            _wait_until_writable(descriptor)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from customerio_track_mcp.track.validation.attributes import attributes_problems, event_data_problems
+from customerio_track_mcp.track.validation.attributes import attributes_problems, encode_event_data
 from customerio_track_mcp.track.validation.sizes import encode
 
 
@@ -57,7 +57,7 @@ def test_every_invalid_attribute_is_reported_by_name() -> None:
 def test_event_data_is_limited_to_100000_bytes_as_sent(filler: int, accepted: bool) -> None:
     data = {"k": "v" * filler}
     assert (len(encode(data)) <= 100_000) is accepted
-    assert (event_data_problems("data", data) == []) is accepted
+    assert (encode_event_data("data", data)[1] == []) is accepted
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_event_data_is_limited_to_100000_bytes_as_sent(filler: int, accepted: bo
     ],
 )
 def test_value_that_is_not_json_is_reported_with_its_path(value: dict[str, Any], path: str) -> None:
-    (problem,) = event_data_problems("data", value)
+    (problem,) = encode_event_data("data", value)[1]
     assert problem.parameter == path
 
 
@@ -90,7 +90,7 @@ NO_NUMBER = "is not a number that can be sent; pass a finite number of up to 430
     ],
 )
 def test_value_that_is_not_json_is_reported_with_what_is_accepted(value: object, text: str) -> None:
-    (problem,) = event_data_problems("data", {"a": value})
+    (problem,) = encode_event_data("data", {"a": value})[1]
     assert str(problem) == f"data.a: {text}"
     (problem,) = attributes_problems("attributes", {"a": [value]}, others=0)
     assert str(problem) == f"attributes.a[0]: {text}"
@@ -98,8 +98,8 @@ def test_value_that_is_not_json_is_reported_with_what_is_accepted(value: object,
 
 def test_name_with_surrounding_whitespace_is_reported_along_with_other_problems() -> None:
     expected = "data name ' total': has surrounding whitespace; remove it"
-    assert [str(problem) for problem in event_data_problems("data", {" total": 1, "in the middle": 1})] == [expected]
-    name, size = event_data_problems("data", {" total": 1, "k": "v" * 100_000})
+    assert [str(problem) for problem in encode_event_data("data", {" total": 1, "in the middle": 1})[1]] == [expected]
+    name, size = encode_event_data("data", {" total": 1, "k": "v" * 100_000})[1]
     assert str(name) == expected
     assert "bytes of JSON" in size.text
     (problem,) = attributes_problems("attributes", {"plan\n": "pro"}, others=0)
@@ -110,7 +110,7 @@ def test_deep_nesting_is_reported() -> None:
     deep: dict[str, Any] = {}
     for _ in range(200_000):
         deep = {"a": deep}
-    (problem,) = event_data_problems("data", deep)
+    (problem,) = encode_event_data("data", deep)[1]
     assert "nested too deeply" in problem.text
     (problem,) = attributes_problems("attributes", {"deep": deep}, others=0)
     assert "nested too deeply" in problem.text

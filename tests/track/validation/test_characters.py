@@ -8,7 +8,7 @@ import unicodedata
 import pytest
 
 from customerio_track_mcp.track import IdType, InvalidArgumentsError, operations
-from customerio_track_mcp.track.validation.attributes import attributes_problems, event_data_problems
+from customerio_track_mcp.track.validation.attributes import attributes_problems, encode_event_data
 from customerio_track_mcp.track.validation.characters import hidden_characters
 from customerio_track_mcp.track.validation.identifiers import (
     email_problems,
@@ -151,7 +151,7 @@ def test_text_over_a_limit_is_not_searched_for_hidden_characters() -> None:
 def test_values_and_event_data_are_free_text() -> None:
     text = "".join(character for character, _ in HIDDEN) + "".join(JOINERS)
     assert attributes_problems("attributes", {"note": text, "nested": {text: [text]}}, others=0) == []
-    assert event_data_problems("data", {"note": text, f"a{text}b": text}) == []
+    assert encode_event_data("data", {"note": text, f"a{text}b": text})[1] == []
 
 
 def test_whitespace_is_trimmed_and_other_control_characters_are_not() -> None:

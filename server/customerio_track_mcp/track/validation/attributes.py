@@ -53,13 +53,12 @@ def attributes_problems(parameter: str, attributes: Mapping[str, object], others
     return problems
 
 
-def event_data_problems(parameter: str, data: Mapping[str, object]) -> list[Problem]:
-    """Validate an event's `data`. Of its names, the first that are invalid are reported."""
-    return encode_event_data(parameter, data)[1]
-
-
 def encode_event_data(parameter: str, data: Mapping[str, object]) -> tuple[bytes, list[Problem]]:
-    """Return an event's `data` as JSON, which may be empty if there are problems, and the problems."""
+    """Validate an event's `data`. Of its names, the first that are invalid are reported.
+
+    Returns:
+        The data as JSON, which may be empty if there are problems, and the problems.
+    """
     problems: list[Problem] = []
     if names_fit(data, EVENT_DATA_BYTES):
         invalid = (problem for name in data for problem in _name_problems(parameter, name))
