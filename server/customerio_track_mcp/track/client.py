@@ -53,7 +53,8 @@ class TrackClient:
         max_connections: size of the connection pool. Not used with a `transport`.
         retry_policy: timeouts, attempts and the time budget.
         observer: notified of waits and attempts.
-        transport: carries requests instead of the connection pool, and is closed with the client.
+        transport: carries requests instead of the connection pool, and is closed with the client. If it reports nothing
+            to httpx's extension `trace`, a request counts as sent from when the transport gets it.
 
     Raises:
         OSError: certificates that the environment names cannot be read.

@@ -12,11 +12,12 @@ import anyio
 import httpx
 import pytest
 
-from customerio_track_mcp.track import RequestFailedError, TrackClient, create_transport, operations
+from customerio_track_mcp.track import RequestFailedError, RetryPolicy, TrackClient, create_transport, operations
 from customerio_track_mcp.track.operations import TrackRequest
 from customerio_track_mcp.track.retries import Progress
 from customerio_track_mcp.track.session import Session
-from tests.support.scripted_server import Act, ScriptedServer, close, reset, respond_when
+from customerio_track_mcp.track.transports.pool import MAX_CONNECTIONS
+from tests.support.scripted_server import Act, ScriptedServer, close, hang, reset, respond_when
 from tests.track.failing_calls import CREDENTIALS, ONE_ATTEMPT, PERSON, failure_of_identify
 
 RESPONSE: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -98,11 +99,26 @@ class Relay(httpx.AsyncBaseTransport):
         await self._transport.aclose()
 
 
+class Silent(httpx.AsyncBaseTransport):
+    """A transport that does not report when it sends."""
+
+    def __init__(self) -> None:
+        self._transport = httpx.AsyncHTTPTransport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        del request.extensions["trace"]
+        return await self._transport.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+
 TRANSPORTS: Final[dict[str, Callable[[str], httpx.AsyncBaseTransport | None]]] = {
     "pool": lambda _: None,
     "transport around the pool": Relay,
     "httpx's own": lambda _: httpx.AsyncHTTPTransport(),
 }
+SILENT: Final[dict[str, Callable[[str], httpx.AsyncBaseTransport | None]]] = {"silent": lambda _: Silent()}
 every_transport = pytest.mark.parametrize("transport", TRANSPORTS)
 every_method = pytest.mark.parametrize("method", REQUESTS)
 
@@ -127,7 +143,7 @@ async def test_sending_is_reported_right_before_the_first_byte(listener: Listene
     await session.aclose()
 
 
-@every_transport
+@pytest.mark.parametrize("transport", TRANSPORTS | SILENT)
 @every_method
 @pytest.mark.parametrize("is_reused", [False, True])
 async def test_canceled_request_is_never_reported_as_not_sent_if_a_byte_was(
@@ -136,7 +152,8 @@ async def test_canceled_request_is_never_reported_as_not_sent_if_a_byte_was(
     """It is canceled after every number of steps of the event loop until the server has received some of it."""
     steps, received = 0, b""
     while not received:
-        async with TrackClient(CREDENTIALS, listener.url, transport=TRANSPORTS[transport](listener.url)) as client:
+        carrier = (TRANSPORTS | SILENT)[transport](listener.url)
+        async with TrackClient(CREDENTIALS, listener.url, transport=carrier) as client:
             if is_reused:
                 await listener.respond_to(client.find_region())
             progress = Progress()
@@ -185,3 +202,57 @@ async def test_put_is_not_reported_as_not_sent_if_no_new_connection_could_be_ope
         with pytest.raises(RequestFailedError) as caught:
             await call
     assert caught.value.outcome_unknown
+
+
+async def test_request_over_http2_counts_as_sent(listener: Listener) -> None:
+    """httpcore reports it with another name than over HTTP/1.1."""
+    policy = RetryPolicy(max_attempts=1, read_timeout=0.1)
+    transport = httpx.AsyncHTTPTransport(http1=False, http2=True)
+    async with TrackClient(CREDENTIALS, listener.url, retry_policy=policy, transport=transport) as client:
+        with pytest.raises(RequestFailedError, match="ReadTimeout") as caught:
+            await client.track(PERSON, "seen")
+    assert listener.receive().startswith(b"PRI * HTTP/2.0")
+    assert caught.value.outcome_unknown
+
+
+@pytest.mark.parametrize(
+    ("error", "is_unknown"),
+    [
+        (httpx.ReadTimeout, True),
+        (httpx.WriteError, True),
+        (httpx.RemoteProtocolError, True),
+        (httpx.ConnectError, False),
+        (httpx.ConnectTimeout, False),
+        (httpx.PoolTimeout, False),
+        (httpx.UnsupportedProtocol, False),
+    ],
+)
+async def test_error_of_a_silent_transport_says_whether_the_request_was_sent(
+    error: type[httpx.TransportError], is_unknown: bool
+) -> None:
+    async def fail(request: httpx.Request) -> httpx.Response:
+        raise error("reason", request=request)
+
+    transport = httpx.MockTransport(fail)
+    async with TrackClient(CREDENTIALS, retry_policy=ONE_ATTEMPT, transport=transport) as client:
+        with pytest.raises(RequestFailedError) as caught:
+            await client.track(PERSON, "seen")
+    assert caught.value.outcome_unknown is is_unknown
+
+
+@pytest.mark.parametrize("transport", [name for name in TRANSPORTS if "pool" in name])
+async def test_wait_for_a_connection_does_not_count_as_sent(scripted: ScriptedServer, transport: str) -> None:
+    scripted.otherwise = hang
+    carrier = TRANSPORTS[transport](scripted.url)
+    async with TrackClient(CREDENTIALS, scripted.url, transport=carrier) as client, anyio.create_task_group() as tasks:
+        for _ in range(MAX_CONNECTIONS):
+            tasks.start_soon(client.track, PERSON, "seen")
+        await eventually(lambda: len(scripted.requests) == MAX_CONNECTIONS)
+        progress = Progress()
+        call = asyncio.create_task(client.send(operations.find_region(), progress))
+        await eventually(lambda: progress.attempts == 1)
+        call.cancel()
+        with suppress(asyncio.CancelledError):
+            await call
+        assert not progress.outcome_unknown
+        tasks.cancel_scope.cancel()

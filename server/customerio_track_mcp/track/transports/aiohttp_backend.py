@@ -21,7 +21,7 @@ from multidict import CIMultiDict
 from customerio_track_mcp.track.operations import TrackRequest
 from customerio_track_mcp.track.response_body import readable_body
 from customerio_track_mcp.track.transports.base import Destination, RequestSender, Response
-from customerio_track_mcp.track.transports.httpx_trace import SENDING
+from customerio_track_mcp.track.transports.httpx_trace import SENDING, WAITING
 from customerio_track_mcp.track.transports.pool_errors import PoolClosedError, PoolTimeoutError, WriteTimeoutError
 from customerio_track_mcp.track.transports.response_handler import BoundedResponseHandler
 from customerio_track_mcp.track.transports.response_limits import MAX_BODY_BYTES, MAX_HEAD_BYTES
@@ -69,7 +69,7 @@ class AiohttpBackend:
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and receive the response. Redirects are returned, not followed.
 
-        The request extensions `timeout` and `trace` are supported; of the trace's events, `SENDING` alone.
+        The request extensions `timeout` and `trace` are supported; of the trace's events, `WAITING` and `SENDING`.
 
         Returns:
             The response, with its body as it was received: not decoded, and complete unless it is longer than
@@ -85,10 +85,11 @@ class AiohttpBackend:
 
         trace: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = request.extensions.get("trace")
 
-        async def on_sending() -> None:
+        async def report(event: str) -> None:
             if trace is not None:
-                await trace(SENDING, {"request": request})
+                await trace(event, {"request": request})
 
+        await report(WAITING)
         timeouts = Timeouts(request.extensions["timeout"])
         headers = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
         try:
@@ -98,7 +99,7 @@ class AiohttpBackend:
                 headers,
                 request.content,
                 timeouts,
-                on_sending,
+                functools.partial(report, SENDING),
                 [name for name in _AUTOMATIC_HEADERS if name not in headers],
             )
         except (aiohttp.ClientError, OSError, UnicodeError) as error:

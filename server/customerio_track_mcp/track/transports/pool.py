@@ -45,7 +45,7 @@ def create_sender(destination: Destination, max_connections: int) -> RequestSend
         return PooledSender(pool, destination)
     from customerio_track_mcp.track.transports.httpx_sender import HttpxSender
 
-    return HttpxSender(pool, destination)
+    return HttpxSender(pool, destination, reports_sending=True)
 
 
 def create_transport(base_url: str, max_connections: int = MAX_CONNECTIONS) -> httpx.AsyncBaseTransport:
@@ -67,8 +67,10 @@ def create_transport(base_url: str, max_connections: int = MAX_CONNECTIONS) -> h
 
 
 def preload() -> None:
-    """Import aiohttp and httpx now rather than when they are used."""
+    """Import what sends a request, and what a failure and a retry need, now rather than with the first of each."""
     with without_garbage_collection():
+        import tenacity  # noqa: F401
+
         import customerio_track_mcp.track.transports.aiohttp_backend
         import customerio_track_mcp.track.transports.aiohttp_errors
         import customerio_track_mcp.track.transports.transport_errors  # noqa: F401
