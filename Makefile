@@ -3,8 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
-# The files in the order of the tests, which starts with the longest. xdist would start with those of the most tests.
-PARALLEL := --numprocesses auto --dist loadfile --no-loadscope-reorder
+PARALLEL := --numprocesses auto --dist loadfile
 # Containers often set this variable to 1; then each of the tests' many processes compiles the package again.
 WITH_BYTECODE := PYTHONDONTWRITEBYTECODE=
 

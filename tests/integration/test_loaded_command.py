@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import psutil
 import pytest
 
+from tests.support.documents import ROOT
 from tests.support.http_service import call
 from tests.support.loaded_command import LoadedProcess, run_loaded, running_loaded
 from tests.support.messages import INITIALIZE
@@ -76,3 +80,42 @@ def test_it_has_its_own_directory_and_process_group(start: Start, tmp_path: Path
 def test_variables_that_modules_may_read_are_rejected() -> None:
     with pytest.raises(AssertionError, match=r"use tests\.support\.process"):
         run_loaded("--version", env=environment() | {"PYTHONUTF8": "1"})
+
+
+def test_arguments_and_settings_may_be_long() -> None:
+    completed = run_loaded("--env-file", "/" + "a" * 300_000, env=environment(pause_file="b" * 300_000))
+    assert (completed.returncode, "a" * 300_000 in completed.stderr) == (2, True)
+
+
+def test_a_template_that_ended_is_reported_and_replaced() -> None:
+    with running_loaded("sandbox", "--port", "0") as process:
+        url_from_stderr(process, "sandbox Track API at")
+        os.kill(_template_of(process), signal.SIGKILL)
+        with pytest.raises(AssertionError, match="not forked"):
+            run_loaded("--version")
+        assert run_loaded("--version").returncode == 0
+        process.terminate()
+        assert process.wait() == 0
+
+
+def _template_of(process: LoadedProcess) -> int:
+    return psutil.Process(process.pid).parents()[1].pid
+
+
+def test_no_module_draws_a_random_number_or_reads_the_clock_while_it_is_loaded() -> None:
+    """All forked processes would have the same."""
+    found = [
+        f"{path.name}:{call.lineno}"
+        for path in sorted((ROOT / "server").rglob("*.py"))
+        for call in _calls_while_loaded(ast.parse(path.read_text(encoding="utf-8")))
+        if re.match(r"(os\.(urandom|getpid)|secrets|random|time|uuid|datetime)\b", ast.unparse(call.func))
+    ]
+    assert found == []
+
+
+def _calls_while_loaded(node: ast.AST) -> Iterator[ast.Call]:
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            if isinstance(child, ast.Call):
+                yield child
+            yield from _calls_while_loaded(child)

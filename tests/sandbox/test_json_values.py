@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import tracemalloc
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
-from customerio_track_mcp.sandbox.json_values import copy_of, memory_of, parse_object, pieces_of
+from customerio_track_mcp.sandbox.bounds import MAX_LEVELS
+from customerio_track_mcp.sandbox.json_values import copy_of, memory_of, parse, parse_object, pieces_of
 
 
 @pytest.mark.parametrize(
@@ -41,16 +43,29 @@ def test_invalid_object_is_rejected_without_quoting_it(text: str | bytes) -> Non
         parse_object(text)
 
 
-def test_accepted_object_can_be_wrapped_and_written_again() -> None:
-    deepest = 0
-    for levels in range(10, 3000, 7):
-        try:
-            value = parse_object('{"a":' * levels + "1" + "}" * levels)
-        except ValueError:
-            break
-        json.dumps([[[[[[[[[[value]]]]]]]]]])
-        deepest = levels
-    assert deepest > 700
+def test_levels_are_bounded_by_the_same_number_in_each_version_of_python() -> None:
+    texts = {levels: '{"a":' * levels + "1" + "}" * levels for levels in (1, MAX_LEVELS, MAX_LEVELS + 1, 9000, 300_000)}
+    accepted = []
+    for levels, text in texts.items():
+        with suppress(ValueError):
+            parse_object(text)
+            accepted.append(levels)
+    assert accepted == [1, MAX_LEVELS]
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("[[", "]]"), ('{"a":[', "]}"), ('[1,[],{"a":', "}]")])
+def test_accepted_value_can_be_wrapped_and_written_again(opening: str, closing: str) -> None:
+    value = parse(deepest := opening * (MAX_LEVELS // 2) + "1" + closing * (MAX_LEVELS // 2))
+    for _ in range(100):
+        value = [value]
+    assert json.loads(json.dumps(value)) == value
+    with pytest.raises(ValueError, match=r"^not valid JSON$"):
+        parse(f"[{deepest}]")
+
+
+@pytest.mark.parametrize("value", [None, 1, "[", [], {}])
+def test_a_value_without_levels_is_accepted(value: object) -> None:
+    assert parse(json.dumps(value)) == value
 
 
 def test_object_with_iterators_is_written_in_pieces() -> None:

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from customerio_track_mcp.__main__ import main
@@ -24,7 +25,6 @@ MODULES: Final = (
     "customerio_track_mcp.sandbox.server",
     "customerio_track_mcp.stdio.transport",
 )
-MAX_REQUEST: Final = 2**18
 
 
 def serve(requests: socket.socket) -> None:
@@ -34,27 +34,25 @@ def serve(requests: socket.socket) -> None:
     """
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel removes those that have waited
     while True:
-        request, descriptors, _, _ = socket.recv_fds(requests, MAX_REQUEST, 4)
-        if not request:
+        one_byte, descriptors, _, _ = socket.recv_fds(requests, 1, 5)
+        if not one_byte:
             os._exit(0)
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             requests.close()
-            *streams, life = descriptors
+            file, *streams, life = descriptors
             process_id = os.fork()
             if process_id == 0:
                 os.close(life)
-                become(json.loads(request), streams)
+                with os.fdopen(file, "rb") as request:
+                    become(json.load(request), streams)
                 return
-            for descriptor in streams:
+            for descriptor in (file, *streams):
                 os.close(descriptor)
             os.write(life, f"{process_id}\n".encode())
-            # The process id must stay in use until the exit status can be read: a test may send a signal to it.
-            ended = os.waitid(os.P_PID, process_id, os.WEXITED | os.WNOWAIT)
-            assert ended is not None
-            status = ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
-            os.write(life, f"{status}\n".encode())
-            os.waitpid(process_id, 0)
+            _, status = os.waitpid(process_id, 0)
+            with suppress(BrokenPipeError):  # the tests have ended
+                os.write(life, f"{os.waitstatus_to_exitcode(status)}\n".encode())
             os._exit(0)
         for descriptor in descriptors:
             os.close(descriptor)

@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from tests.support import command_template
@@ -80,13 +81,14 @@ def running_loaded(
 class Template:
     """The process that has loaded the command, and forks itself at each request.
 
-    A request is one packet: arguments, environment and working directory as JSON, and four descriptors. The first three
-    become the standard streams. The process id is written to the fourth as a line, and the exit status as another.
+    A request is one byte with five descriptors. The first is of a file that contains arguments, environment and working
+    directory as JSON. The next three become the standard streams. The process id is written to the last as a line, and
+    the exit status as another.
     """
 
     def __init__(self) -> None:
         self.environment = _without_coverage(os.environ)
-        self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", command_template.__file__, str(theirs.fileno())],
@@ -102,11 +104,25 @@ class Template:
 
     def send(self, request: Mapping[str, object], descriptors: list[int]) -> None:
         """Request a fork."""
-        socket.send_fds(self._requests, [json.dumps(request).encode()], descriptors)
+        with TemporaryFile() as file:
+            file.write(json.dumps(request).encode())
+            file.seek(0)
+            with suppress(BrokenPipeError):  # it has failed: `failure` says why
+                socket.send_fds(self._requests, [b"."], [file.fileno(), *descriptors])
+
+    def failure(self) -> str:
+        """End it, and return why it did not fork. The next process gets another template."""
+        _template.cache_clear()
+        self._requests.close()
+        status = self._process.wait()
+        assert self._process.stderr is not None
+        os.set_blocking(self._process.stderr.fileno(), False)  # the parents of forks that run have it open, too
+        return f"not forked (status {status}): {(self._process.stderr.read() or b'').decode()}"
 
     def _end(self) -> None:
         self._requests.close()
-        self._process.communicate()
+        with self._process:  # closes the pipes, and waits
+            pass
 
 
 class LoadedProcess:
@@ -142,7 +158,11 @@ class LoadedProcess:
         self._life = os.fdopen(life, "rb", buffering=0)  # `select` does not see what is in a buffer
         self.args = [*COMMAND, *arguments]
         self.returncode: int | None = None
-        self.pid = int(self._life.readline())
+        process_id = self._life.readline()
+        if not process_id:
+            self._close_streams()
+            raise AssertionError(template.failure())
+        self.pid = int(process_id)
 
     def poll(self) -> int | None:
         """Return the exit status, or None if the process runs."""
@@ -165,7 +185,8 @@ class LoadedProcess:
     def send_signal(self, number: int) -> None:
         """Send a signal if the process runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):  # it has exited, and its status is not written yet
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Send SIGTERM."""
@@ -178,6 +199,9 @@ class LoadedProcess:
     def close(self) -> None:
         """Wait until the process exits, and close its streams."""
         self.wait()
+        self._close_streams()
+
+    def _close_streams(self) -> None:
         for stream in (self.stdin, self.stdout, self.stderr, self._life):
             with suppress(BrokenPipeError):
                 stream.close()

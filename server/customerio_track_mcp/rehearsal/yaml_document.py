@@ -23,6 +23,7 @@ MAX_DEPTH: Final = 30
 MAX_VALUES: Final = 50_000
 """Values of a document, lists and mappings included."""
 
+_TOO_DEEP: Final = f"nested too deeply; the maximum is {MAX_DEPTH} levels"
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
@@ -58,10 +59,7 @@ def parse_yaml(text: str) -> Document:
         _Reader(text, document).read()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        what = f"not valid YAML: {shown(' '.join(filter(None, (error.context, error.problem))))}"
-        if (error.context or "").endswith(" a tag"):
-            what = "a tag needs a space after it, also before a bracket or brace: {note: !any }"
-        document.problems.append(((), line, what))
+        document.problems.append(((), line, _what_is_invalid(error)))
         document.is_complete = False
     except _TooLargeError as error:
         document.problems.append(error.args)
@@ -71,6 +69,16 @@ def parse_yaml(text: str) -> Document:
         document.problems.append(((), line, "contains a control character; write it as an escape in double quotes"))
         document.is_complete = False
     return document
+
+
+def _what_is_invalid(error: yaml.MarkedYAMLError) -> str:
+    if (error.context or "").endswith(" a tag"):
+        return "a tag needs a space after it, also before a bracket or brace: {note: !any }"
+    # PyYAML from 6.0.4 on limits the levels itself, and finds brackets before it returns the events before them:
+    # https://github.com/yaml/libyaml/pull/329
+    if (error.problem or "").endswith(" nesting depth"):
+        return _TOO_DEEP
+    return f"not valid YAML: {shown(' '.join(filter(None, (error.context, error.problem))))}"
 
 
 class _TooLargeError(Exception):
@@ -133,7 +141,7 @@ class _Reader:
         if depth > MAX_DEPTH:
             # Not even the rest is read: libyaml's time grows with the square of the depth.
             line = event.start_mark.line + 1
-            raise _TooLargeError(place, line, f"nested too deeply; the maximum is {MAX_DEPTH} levels")
+            raise _TooLargeError(place, line, _TOO_DEEP)
 
     def _mapping(self, path: Place) -> dict[str, Any]:
         members: dict[str, Any] = {}

@@ -38,6 +38,8 @@ READ_BUFFER_BYTES: Final = 16 * 2**10
 """What a connection buffers of a body that waits. asyncio reads up to 256 KiB more."""
 MAX_FAULT_BODY_BYTES: Final = 16 * 2**10
 MAX_SEGMENT_BODY_BYTES: Final = 16 * 2**10
+MAX_LEVELS: Final = 750
+"""Levels of arrays and objects in JSON. Python's own maximum is higher, and depends on its version and the stack."""
 MAX_CALL_BYTES: Final = 2**20
 """The JSON of a tool call that a server reports."""
 MAX_LOGGED_BODY_CHARACTERS: Final = 2**18
@@ -72,3 +74,5 @@ MAX_FILE_BYTES: Final = 512 * 2**20
 """A data file. The records of a full sandbox need less than half."""
 MAX_RECORD_BYTES: Final = 8 * 2**20
 """A record in a data file. The largest is a segment with `MAX_PEOPLE` members."""
+MAX_RECORD_LEVELS: Final = MAX_LEVELS + 50
+"""Levels of a record, which adds some around JSON that was received."""

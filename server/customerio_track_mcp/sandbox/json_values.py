@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Final, TypeVar
+
+from customerio_track_mcp.sandbox.bounds import MAX_LEVELS
 
 Value = TypeVar("Value")
 
@@ -13,35 +16,32 @@ _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _CANONICAL: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True)
 _ELEMENT_BYTES = 64
 """Memory of an element of an object or an array, in addition to its text."""
-_WRAPPERS = 50
-"""Levels that records and messages may add around a value."""
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: str | bytes, max_levels: int = MAX_LEVELS) -> Any:
     """Return JSON values.
 
     Raises:
         ValueError: the text is not JSON, or contains what cannot be written as JSON again: NaN, Infinity, lone
-            surrogates, or too many levels. The message does not quote the text.
+            surrogates, or more than `max_levels` levels. The message does not quote the text.
     """
     try:
         value = json.loads(text, parse_constant=_reject_constant)
-        wrapped = value
-        for _ in range(_WRAPPERS):
-            wrapped = [wrapped]
-        json.dumps(wrapped, ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise ValueError("not valid JSON") from None
+    if _is_deeper_than(max_levels, value):
+        raise ValueError("not valid JSON")
     return value
 
 
-def parse_object(text: str | bytes) -> dict[str, object]:
+def parse_object(text: str | bytes, max_levels: int = MAX_LEVELS) -> dict[str, object]:
     """Return a JSON object.
 
     Raises:
         ValueError: as `parse`, or the text is not an object.
     """
-    value = parse(text)
+    value = parse(text, max_levels)
     if not isinstance(value, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - wrong data, not a wrong type of argument
     return value
@@ -89,6 +89,20 @@ def pieces_of(value: Mapping[str, object]) -> Iterator[str]:
         else:
             yield json.dumps(member)
     yield "}"
+
+
+def _is_deeper_than(levels: int, value: Any) -> bool:
+    containers = _containers([value])
+    for _ in range(levels):
+        if not containers:
+            return False
+        members = (one.values() if isinstance(one, dict) else one for one in containers)
+        containers = _containers(chain.from_iterable(members))
+    return containers != []
+
+
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, (dict, list))]
 
 
 def _reject_constant(name: str) -> object:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, get_args
 
-from customerio_track_mcp.sandbox.bounds import MAX_FILE_BYTES, MAX_RECORD_BYTES
+from customerio_track_mcp.sandbox.bounds import MAX_FILE_BYTES, MAX_RECORD_BYTES, MAX_RECORD_LEVELS
 from customerio_track_mcp.sandbox.json_values import parse_object
 from customerio_track_mcp.sandbox.records import Change, Kind
 
@@ -148,7 +148,7 @@ class Storage:
         if not isinstance(key, str) or number != expected or not isinstance(text, str):
             raise self.invalid(kind, key, "a column has another type or value")
         try:
-            return Change(kind, key, parse_object(text))
+            return Change(kind, key, parse_object(text, MAX_RECORD_LEVELS))
         except ValueError as error:
             raise self.invalid(kind, key, str(error)) from None
 

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import re
+from functools import cache
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -33,9 +34,6 @@ IN_PROCESS_STORAGE: Final = "memory://"
 
 _EMPTY_FORM_FIELD: Final = re.compile(r"\s*\$\{user_config\.\w+\}\s*")
 """What Claude Desktop passes for an empty field of a bundle's form (https://github.com/modelcontextprotocol/mcpb/issues/250)."""
-
-_RANDOM_HASH_KEY: Final = os.urandom(32)
-_RANDOM_REQUEST_STATE_KEY: Final = os.urandom(32)
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LogFormat = Literal["text", "json"]
@@ -236,7 +234,7 @@ class Settings(ControlSettings):
         if self.log_hash_key is not None:
             return self.log_hash_key.get_secret_value().encode()
         if self.api_key is None:
-            return _RANDOM_HASH_KEY
+            return _random_key("hash")
         return hmac.new(self.api_key.get_secret_value().encode(), b"log_hash_key", hashlib.sha256).digest()
 
     @property
@@ -244,14 +242,14 @@ class Settings(ControlSettings):
         """The key that seals what a host sends back with a person's answer: the same on every replica."""
         api_key = self._parts_of_key[1]
         if not api_key:
-            return _RANDOM_REQUEST_STATE_KEY
+            return _random_key("request state")
         return hmac.new(api_key.encode(), b"request_state_key", hashlib.sha256).digest()
 
     @property
     def fingerprint_key(self) -> bytes:
         """The key of the HMAC by which identical events are recognized, by every process with the same API key."""
         if self.credentials is None:
-            return _RANDOM_HASH_KEY
+            return _random_key("hash")
         return hmac.new(self.credentials.api_key.encode(), b"fingerprint_key", hashlib.sha256).digest()
 
     @property
@@ -277,3 +275,10 @@ class Settings(ControlSettings):
             return None, None
         in_key, colon, rest = self.api_key.get_secret_value().partition(":")
         return (in_key, rest) if colon else (None, in_key)
+
+
+@cache
+def _random_key(purpose: str) -> bytes:
+    """Return a key of this process, the same for each call with the same purpose."""
+    del purpose
+    return os.urandom(32)
