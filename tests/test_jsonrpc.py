@@ -81,8 +81,10 @@ def test_every_message_gets_an_error_or_means_the_same_to_the_sdk(data: bytes) -
         assert normalized.response == parsed.response
         json.loads(parsed.response.model_dump_json(exclude_unset=True).encode())
     else:
-        assert isinstance(normalized, bytes)
-        assert outline_of(read_by_sdk(normalized)) == outline_of(parsed)
+        assert isinstance(normalized, tuple)
+        content, request = normalized
+        assert outline_of(read_by_sdk(content)) == outline_of(parsed)
+        assert request is None or (content is data and outline_of(request) == outline_of(parsed))
         assert isinstance(parsed, types.JSONRPCNotification) is ("id" not in json.loads(data))
 
 
@@ -97,7 +99,9 @@ def test_ordinary_requests_are_passed_on_as_they_are(version: str) -> None:
         ),
         raw_request(version, "tools/list", "2"),
     ):
-        assert normalize_message(data) is data
+        content, request = normalize_message(data)
+        assert content is data
+        assert request == parse_message(data)
 
 
 @pytest.mark.parametrize(

@@ -89,21 +89,24 @@ def parse_message(data: bytes) -> types.JSONRPCMessage:
     return _parse_plain_request(data) or _parse_other(data)
 
 
-def normalize_message(data: bytes) -> bytes:
+def normalize_message(data: bytes) -> tuple[bytes, types.JSONRPCRequest | None]:
     """Return a message in a form that the SDK reads correctly: `data` itself, with few exceptions.
+
+    Returns:
+        The message; and if it is `data`, the request in it.
 
     Raises:
         InvalidMessageError: it is not valid.
     """
     _reject_costly(data)
-    if _parse_plain_request(data) is not None:
-        return data
+    if (request := _parse_plain_request(data)) is not None:
+        return data, request
     message = _parse_other(data)
     if isinstance(message, types.JSONRPCRequest) and message.method == "tools/call" and message.params:
         arguments = message.params.get("arguments")
         # As a string, which a tool accepts too, since pydantic rejects some of what it may contain.
         message.params["arguments"] = None if arguments is None else json.dumps(arguments)
-    return json.dumps(message.model_dump(exclude_unset=True)).encode()
+    return json.dumps(message.model_dump(exclude_unset=True)).encode(), None
 
 
 def too_long(start: bytes, end: bytes, max_bytes: int) -> InvalidMessageError:

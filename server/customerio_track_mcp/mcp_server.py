@@ -100,6 +100,7 @@ def create_mcp_server(
     confirmations: ConfirmationRequests | None = None,
     on_call: OnCall = lambda _: None,
     destination: Destination = Destination.WORKSPACE,
+    traced: bool = False,
 ) -> Server[Any]:
     """Create the MCP server, for any transport and for protocols 2025-11-25 and 2026-07-28.
 
@@ -115,6 +116,7 @@ def create_mcp_server(
         confirmations: asks persons; None if no tool does.
         on_call: called after each tool call.
         destination: where the calls go.
+        traced: whether to create a span for each message.
     """
 
     async def list_tools(
@@ -180,13 +182,13 @@ def create_mcp_server(
         on_read_resource=resources.read,
         on_list_prompts=_one_page(list_prompts),
         on_get_prompt=partial(get_prompt, destination),
-        get_tool_input_schema=lambda name: tool.definition.input_schema if (tool := TOOLS.get(name)) else None,
+        get_tool_input_schema=lambda _: None,  # the SDK would search it for header parameters, of which it has none
     )
     server.add_request_handler(_CALL_TOOL, types.CallToolRequestParams, on_call_tool)
     protect_state = [confirmations.protect_state] if confirmations is not None else []
     reports = [call_reports] if call_reports is not None else []
-    spans = RequestSpanMiddleware(TOOLS, PROMPTS, URIS)
-    server.middleware[:] = [identify, *reports, spans, *protect_state, answer_call, keep_arguments]
+    spans = [RequestSpanMiddleware(TOOLS, PROMPTS, URIS)] if traced else []
+    server.middleware[:] = [identify, *reports, *spans, *protect_state, answer_call, keep_arguments]
     return server
 
 

@@ -131,6 +131,7 @@ async def open_runtime(
             confirmations=confirmations,
             on_call=record,
             destination=upstream.destination,
+            traced=traced,
         )
         yield Runtime(server, client, traced)
 

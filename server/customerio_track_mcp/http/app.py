@@ -32,6 +32,7 @@ from customerio_track_mcp.http.middleware.message_format import MessageFormatMid
 from customerio_track_mcp.http.middleware.post_only import PostOnlyMiddleware
 from customerio_track_mcp.http.middleware.refused_names import RefusedNamesMiddleware
 from customerio_track_mcp.http.middleware.request_id import RequestIdMiddleware
+from customerio_track_mcp.http.middleware.tool_calls import ToolCallMiddleware
 from customerio_track_mcp.instrumentation.metrics import Metrics
 from customerio_track_mcp.settings.http import HttpSettings
 
@@ -103,6 +104,7 @@ def create_app(
         *authenticator.challenge_scopes(tool_in_body),
         Middleware(EventStreamMiddleware),
         Middleware(DeliveryMiddleware),
+        Middleware(ToolCallMiddleware, server, security),
         # Then the SDK, which checks Host and Origin (`security`).
     ]
     metrics_route = [

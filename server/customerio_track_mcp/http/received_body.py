@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mcp_types import JSONRPCRequest
 from starlette.types import Message, Receive
 
 
@@ -13,11 +14,12 @@ class ReceivedBody:
         rest: receives what follows it: that the client has left.
     """
 
-    __slots__ = ("_is_received", "content", "rest")
+    __slots__ = ("_is_received", "_request", "content", "rest")
 
-    def __init__(self, content: bytes, rest: Receive) -> None:
+    def __init__(self, content: bytes, rest: Receive, request: JSONRPCRequest | None = None) -> None:
         self.content = content
         self.rest = rest
+        self._request = request
         self._is_received = False
 
     async def __call__(self) -> Message:
@@ -27,9 +29,14 @@ class ReceivedBody:
         self._is_received = True
         return {"type": "http.request", "body": self.content, "more_body": False}
 
-    def replaced_by(self, content: bytes) -> ReceivedBody:
-        """Return another body in place of this one."""
-        return ReceivedBody(content, self.rest)
+    def replaced_by(self, content: bytes, request: JSONRPCRequest | None) -> ReceivedBody:
+        """Return another body in place of this one, with the request in it, if that was parsed."""
+        return ReceivedBody(content, self.rest, request)
+
+    def take_request(self) -> JSONRPCRequest | None:
+        """Return the request in the body, if it was parsed, and do not keep it."""
+        request, self._request = self._request, None
+        return request
 
 
 def received_body(receive: Receive) -> ReceivedBody:

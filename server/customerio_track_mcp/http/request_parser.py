@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 from customerio_track_mcp.http.client_timeouts import ClientTimeouts, ClientTimeoutsMixin
+from customerio_track_mcp.http.joined_writes import JoinedWritesMixin
 from customerio_track_mcp.http.small_reads import SmallReadsMixin
 from customerio_track_mcp.http.transport_in_scope import TransportInScopeMixin
 from customerio_track_mcp.http.uvicorn_protocol import UvicornProtocol
@@ -45,7 +46,9 @@ def protocol_above(parser: HttpParser) -> CreateProtocol:
     else:
         from customerio_track_mcp.http.h11_requests import H11Requests as Requests  # type: ignore[assignment]
 
-    class HttpProtocol(ClientTimeoutsMixin, SmallReadsMixin, TransportInScopeMixin, Requests):  # type: ignore[misc]
+    class HttpProtocol(  # type: ignore[misc]
+        ClientTimeoutsMixin, SmallReadsMixin, JoinedWritesMixin, TransportInScopeMixin, Requests
+    ):
         """One connection."""
 
     return HttpProtocol

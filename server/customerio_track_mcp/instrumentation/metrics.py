@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -89,14 +90,18 @@ class Metrics(Observer):
 
     def _create(self) -> None:
         self._registry = CollectorRegistry()
-        self._calls = self._counter("tool_calls", "Tool calls that ended.", "tool", "outcome")
-        self._seconds = self._histogram("tool_call_duration_seconds", "Duration of tool calls.", _SECONDS, "tool")
-        self._attempts = self._histogram(
+        # Each value of `labels` is looked up once: prometheus_client's own way converts and locks for each call.
+        self._calls = cache(self._counter("tool_calls", "Tool calls that ended.", "tool", "outcome").labels)
+        seconds = self._histogram("tool_call_duration_seconds", "Duration of tool calls.", _SECONDS, "tool")
+        self._seconds = cache(seconds.labels)
+        attempts = self._histogram(
             "tool_call_attempts", "Requests to the Track API per tool call.", (0, 1, 2, 3, 4, 8, 20), "tool"
         )
-        self._upstream = self._counter(
+        self._attempts = cache(attempts.labels)
+        upstream = self._counter(
             "upstream_attempts", "Attempts at requests to the Track API, by status of the response.", "status"
         )
+        self._upstream = cache(upstream.labels)
         self._upstream_seconds = self._histogram(
             "upstream_attempt_duration_seconds", "Duration of attempts at requests to the Track API.", _SECONDS
         )
@@ -124,7 +129,7 @@ class Metrics(Observer):
             "write_log_lost", "Calls that the write log lacks, since its file could not be written."
         )
         for tool in self._tools:
-            self._calls.labels(tool, Outcome.OK.value)
+            self._calls(tool, Outcome.OK.value)
         self._lost.set(self._is_lost)
         self._reachable.set(self._is_reachable)
 
@@ -133,11 +138,11 @@ class Metrics(Observer):
         if self._directory is not None:
             with suppress(OSError):  # reported by `registry`
                 self._restore(self._directory)
-        self._calls.labels(call.tool, str(call.context.outcome)).inc()
-        self._seconds.labels(call.tool).observe(call.seconds)
+        self._calls(call.tool, str(call.context.outcome)).inc()
+        self._seconds(call.tool).observe(call.seconds)
         # A joined call has the progress of the call that was sent, whose attempts count once.
         attempts = 0 if call.context.is_joined else call.context.progress.attempts
-        self._attempts.labels(call.tool).observe(attempts)
+        self._attempts(call.tool).observe(attempts)
 
     def in_flight(self, number: int) -> None:
         """Set the number of requests in flight."""
@@ -177,7 +182,7 @@ class Metrics(Observer):
             try:
                 yield attempt
             finally:
-                self._upstream.labels(_status(attempt.status)).inc()
+                self._upstream(_status(attempt.status)).inc()
                 self._upstream_seconds.observe(current_time() - started)
 
     def app(self) -> ASGIApp:

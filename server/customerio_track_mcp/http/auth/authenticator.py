@@ -29,6 +29,7 @@ from customerio_track_mcp.instrumentation.calls import Caller
 from customerio_track_mcp.settings.http import HttpSettings
 from customerio_track_mcp.settings.restrictions import UNRESTRICTED
 
+_IDEMPOTENCY_HEADER: Final = IDEMPOTENCY_HEADER.lower().encode()
 _JWKS_COOLDOWN_SECONDS: Final = 10.0
 _METADATA_PATH: Final = "/.well-known/oauth-protected-resource"
 _EXACT_URL: Final = TypeAdapter(AnyHttpUrl, config=ConfigDict(url_preserve_empty_path=True))
@@ -123,7 +124,8 @@ class Authenticator:
 
 def _idempotency_key(request: object) -> str | None:
     """Return the value of the header; of several, what a proxy makes of them; None if there is none."""
-    values = request.headers.getlist(IDEMPOTENCY_HEADER) if isinstance(request, Request) else []
+    headers = request.scope["headers"] if isinstance(request, Request) else ()
+    values = [value.decode("latin-1") for name, value in headers if name == _IDEMPOTENCY_HEADER]
     return ", ".join(values) if values else None
 
 

@@ -25,7 +25,7 @@ class MessageFormatMiddleware:
         """Serve an ASGI request whose body has been received."""
         body = received_body(receive)
         try:
-            normalized = normalize_message(body.content)
+            normalized, request = normalize_message(body.content)
         except InvalidMessageError as invalid:
             text = invalid.response.model_dump_json(exclude_unset=True)
             await Response(text, 400, media_type="application/json")(scope, receive, send)
@@ -34,5 +34,5 @@ class MessageFormatMiddleware:
             length = str(len(normalized)).encode()
             headers = [(name, length if name == b"content-length" else value) for name, value in scope["headers"]]
             scope = {**scope, "headers": headers}
-            body = body.replaced_by(normalized)
+        body = body.replaced_by(normalized, request)
         await self._app(scope, body, send)
