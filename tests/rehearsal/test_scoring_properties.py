@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from customerio_track_mcp.rehearsal import Scenario, Snapshot, score
@@ -125,4 +125,6 @@ def test_whatever_there_is_has_a_score_with_printable_sentences(start: Snapshot,
 @settings(max_examples=30)
 @given(snapshots.map(lambda snapshot: replace(snapshot, is_complete=True)))
 def test_no_change_misses_what_is_expected_and_nothing_else(snapshot: Snapshot) -> None:
+    # To the sandbox, such an identifier is a cio_id: nobody has it as an id.
+    assume(not any((person.id or "").startswith("cio_") for person in snapshot.people))
     assert {finding.check for finding in score(SCENARIO, snapshot, snapshot).findings} <= {"right_writes"}
