@@ -148,10 +148,6 @@ class HttptoolsRequests(InvalidRequestsMixin, HttpToolsProtocol):  # type: ignor
         self._end_of_body = (before + data[max(start, end - len(_END_OF_HEAD)) : end])[1 - len(_END_OF_HEAD) :]
         return end
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Handle a header; called by httptools, which leaves the white space after a value (RFC 9110, section 5.5)."""
-        super().on_header(name, value.rstrip(b" \t"))
-
     def on_headers_complete(self) -> None:
         """Handle the end of a head; called by httptools."""
         headers = dict(self.headers)
