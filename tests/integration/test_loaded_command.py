@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from customerio_track_mcp.module_loading import loading
 from tests.support.documents import ROOT
 from tests.support.http_service import call
 from tests.support.loaded_command import LoadedProcess, run_loaded, running_loaded
@@ -119,3 +120,10 @@ def _calls_while_loaded(node: ast.AST) -> Iterator[ast.Call]:
             if isinstance(child, ast.Call):
                 yield child
             yield from _calls_while_loaded(child)
+
+
+def test_variable_that_the_command_has_set_in_this_process_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_PROPAGATORS", raising=False)
+    assert run_loaded("--version").returncode == 0
+    with loading():
+        assert run_loaded("--version").returncode == 0

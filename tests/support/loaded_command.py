@@ -87,7 +87,7 @@ class Template:
     """
 
     def __init__(self) -> None:
-        self.environment = _without_coverage(os.environ)
+        self.environment = _without_coverage(environment())
         self._requests, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -146,7 +146,7 @@ class LoadedProcess:
         template = _template()
         changed = {name for name, _ in env.items() ^ template.environment.items()}
         unusable = [name for name in changed if not _is_no_input_of_modules(name)]
-        assert unusable == [], "modules may read these variables while they are loaded: use tests.support.process"
+        assert unusable == [], f"modules may read {unusable} while they are loaded: use tests.support.process"
         request = {"arguments": arguments, "environment": env, "directory": str(Path.cwd()), "own_group": own_group}
         (stdin, ours), (out, stdout), (err, stderr), (life, lives) = (os.pipe() for _ in range(4))
         template.send(request, [stdin, stdout, stdout if merge_stderr else stderr, lives])

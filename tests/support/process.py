@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from typing import IO, Protocol
 import anyio
 from anyio import to_thread
 from mcp import StdioServerParameters
+
+from customerio_track_mcp.inherited_environment import inherited_environment
 
 COMMAND = [sys.executable, "-m", "customerio_track_mcp"]
 KEY = "api-key-that-must-not-show"
@@ -34,8 +35,11 @@ class Process(Protocol):
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """Return the environment for a subprocess: the test's own, which coverage needs, and CUSTOMERIO_ settings."""
-    return dict(os.environ) | {f"CUSTOMERIO_{name.upper()}": value for name, value in settings.items()}
+    """Return the environment for a subprocess: the test's own, which coverage needs, and CUSTOMERIO_ settings.
+
+    Without the variables that the command sets for itself, which it may have done in this process before.
+    """
+    return inherited_environment() | {f"CUSTOMERIO_{name.upper()}": value for name, value in settings.items()}
 
 
 def run(*arguments: str, stdin: str = "", env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
