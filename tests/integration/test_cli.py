@@ -203,6 +203,16 @@ def test_closed_standard_streams_are_reported(redirection: str) -> None:
     assert "standard input and standard output must be open" in process.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [["--version"], ["help"], ["http", "--help"], ["token", "ann"], ["rehearse", "--list"]]
+)
+def test_output_is_discarded_if_standard_output_is_closed(arguments: list[str]) -> None:
+    shell = f"exec {shlex.join([*COMMAND, *arguments])} >&-"
+    process = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=60, check=False)
+    assert process.returncode == 0
+    assert "Traceback" not in process.stderr
+
+
 def test_demo_prints_no_traceback_if_nobody_reads_its_output() -> None:
     shell = f"{shlex.join(COMMAND)} demo | head -n 1"
     process = subprocess.run(["/bin/sh", "-c", shell], capture_output=True, text=True, timeout=60, check=False)

@@ -18,7 +18,9 @@ def print_status(line: str) -> None:
 
 
 def print_result(line: str) -> None:
-    """Print to stdout: what the command was asked for."""
+    """Print to stdout: what the command was asked for. If stdout is closed, nobody wants it."""
+    if sys.stdout is None:
+        return
     # A path may contain what the stream cannot encode: a file of Windows' code page, a name that is not UTF-8.
     encoding = sys.stdout.encoding or "utf-8"
     line = _escaped(line).encode(encoding, "backslashreplace").decode(encoding)

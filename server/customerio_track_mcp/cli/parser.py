@@ -102,9 +102,8 @@ def create_parser() -> argparse.ArgumentParser:
         problem_in=_problem_in_install_options,
     )
     add("uninstall", help="remove this server from an MCP host", add_arguments=_add_uninstall)
-    parsers: dict[str | None, argparse.ArgumentParser] = {None: parser}
-    parsers.update(subcommands.choices)
-    add("help", help="show this help, or that of a command", add_arguments=partial(_add_help, parsers))
+    help_ = "show this help, or that of a command"
+    add("help", help=help_, add_arguments=partial(_add_help, parser, subcommands.choices))
     return parser
 
 
@@ -328,16 +327,16 @@ def _add_attaching(parser: CommandParser, read_name_of_entry: Callable[[str], st
     _add_env_file(parser)
 
 
-def _add_help(parsers: Mapping[str | None, argparse.ArgumentParser], parser: CommandParser) -> None:
+def _add_help(main: argparse.ArgumentParser, parsers: Mapping[str, CommandParser], parser: CommandParser) -> None:
     from customerio_track_mcp.cli.options.help import HelpOptions
 
     def print_help(options: HelpOptions) -> int:
-        print_result(parsers[options.command].format_help().rstrip("\n"))
+        chosen = main if options.command is None else parsers[options.command]
+        print_result(chosen.format_help().rstrip("\n"))
         return 0
 
     parser.set_defaults(run=print_help, options=HelpOptions)
-    commands_with_help = [command for command in parsers if command is not None]
-    parser.add_argument("command", nargs="?", choices=commands_with_help, metavar="COMMAND", help="one of the commands")
+    parser.add_argument("command", nargs="?", choices=list(parsers), metavar="COMMAND", help="one of the commands")
 
 
 def _add_sandbox_choice(parser: CommandParser, help_: str) -> None:

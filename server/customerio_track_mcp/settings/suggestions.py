@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import unicodedata
 from collections.abc import Iterable
+from difflib import SequenceMatcher, get_close_matches
 from typing import Final
 
 _MIN_SIMILARITY: Final = 0.75
@@ -18,8 +19,6 @@ def closest(name: str, candidates: Iterable[str]) -> str:
 
     One that differs only in case, spaces and punctuation is the closest: `Signed Up` is `signed_up`.
     """
-    from difflib import SequenceMatcher, get_close_matches  # nearly no call needs them
-
     by_letters: dict[str, str] = {}
     for candidate in candidates:
         by_letters.setdefault(_letters(candidate), candidate)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -107,8 +108,6 @@ def _line(name: str, source: str, settings: Collection[str]) -> str:
 
 
 def _closest(name: str, settings: Collection[str]) -> str:
-    from difflib import get_close_matches  # nearly no start needs it
-
     wanted = name[:_MAX_NAME_CHARACTERS].replace(_OTHER_PREFIX, _PREFIX).replace("-", "_").replace(".", "_")
     words = wanted.removeprefix(_PREFIX).strip("_")
     # Without the prefix, which would make every name similar to every other one.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from difflib import SequenceMatcher
 from typing import Final
 
 from customerio_track_mcp.tools.schemas import ToolInput
@@ -81,8 +82,6 @@ def _similarity(name: str, parameter: str) -> float:
         return _SIMILARITY_OF_A_WHOLE
     if words and words[-1] in _ID_WORDS and _ID_WORDS.isdisjoint(of_parameter):
         return 0.0  # event_id is not a name or a type, however similar it looks
-    from difflib import SequenceMatcher  # nearly no call needs it
-
     ratio = SequenceMatcher(None, "_".join(words), parameter).ratio()
     return max(ratio, _SIMILARITY_OF_A_PART if words and set(words) <= of_parameter else 0.0)
 

@@ -122,6 +122,10 @@ class RetryingSender:
                 self._in_flight.discard(deadline)
 
     async def _send(self, request: TrackRequest, progress: Progress, deadline: asyncio.Timeout) -> Receipt:
+        # When the module is imported, it would delay the start. When a request has failed, it may be impossible to open
+        # another file.
+        import tenacity  # noqa: F401
+
         try:
             return await self._attempt(request, progress)
         except RequestFailedError as failure:
@@ -132,7 +136,6 @@ class RetryingSender:
     async def _retry(
         self, request: TrackRequest, progress: Progress, first: RequestFailedError, deadline: asyncio.Timeout
     ) -> Receipt:
-        # Imported here, since it takes some milliseconds and a megabyte, and most calls make no retry.
         from tenacity import (
             AsyncRetrying,
             retry_if_exception,

@@ -1,6 +1,7 @@
 """Send requests over aiohttp's pooled connections: those of the Track API directly, and any that httpx describes.
 
-This module is imported with the first request (see `pool.preload`), since importing aiohttp is slow.
+This module is imported with the first request (see `pool.preload`), since importing aiohttp is slow. It imports all
+that a failure needs, too: when something has failed, it may be impossible to open another file.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+import httpx
 import yarl
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
@@ -20,17 +22,17 @@ from multidict import CIMultiDict
 
 from customerio_track_mcp.track.operations import TrackRequest
 from customerio_track_mcp.track.response_body import readable_body
+from customerio_track_mcp.track.transports.aiohttp_errors import to_httpx_error
 from customerio_track_mcp.track.transports.base import Destination, RequestSender, Response
 from customerio_track_mcp.track.transports.httpx_trace import SENDING, WAITING
 from customerio_track_mcp.track.transports.pool_errors import PoolClosedError, PoolTimeoutError, WriteTimeoutError
 from customerio_track_mcp.track.transports.response_handler import BoundedResponseHandler
 from customerio_track_mcp.track.transports.response_limits import MAX_BODY_BYTES, MAX_HEAD_BYTES
 from customerio_track_mcp.track.transports.sending_trace import create_sending_trace
+from customerio_track_mcp.track.transports.transport_errors import parse_transport_error
 
 if TYPE_CHECKING:
     from ssl import SSLContext
-
-    import httpx
 
 _PLAIN_ORIGIN: Final = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?")
 _AUTOMATIC_HEADERS: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
@@ -79,10 +81,6 @@ class AiohttpBackend:
             httpx.TransportError: no response was received.
             RuntimeError: this is not the event loop in which the backend was created.
         """
-        import httpx
-
-        from customerio_track_mcp.track.transports.aiohttp_errors import to_httpx_error
-
         trace: Callable[[str, Mapping[str, Any]], Awaitable[None]] | None = request.extensions.get("trace")
 
         async def report(event: str) -> None:
@@ -233,9 +231,6 @@ class _Sender:
                 request.method, url, headers, request.content, self._timeouts, report_sending
             )
         except (aiohttp.ClientError, OSError, UnicodeError) as error:
-            from customerio_track_mcp.track.transports.aiohttp_errors import to_httpx_error
-            from customerio_track_mcp.track.transports.transport_errors import parse_transport_error
-
             # Not from the error itself, whose text may contain the URL.
             httpx_error = to_httpx_error(error, self._timeouts.total)
             raise parse_transport_error(httpx_error) from httpx_error
@@ -248,8 +243,6 @@ class _Sender:
 def _parse_base_url(base_url: str) -> yarl.URL:
     """Return a base URL as httpx encodes it (yarl would decode `%2B` in its path)."""
     if not _PLAIN_ORIGIN.fullmatch(base_url):
-        import httpx
-
         base_url = str(httpx.URL(base_url))
     return yarl.URL(base_url, encoded=True)
 

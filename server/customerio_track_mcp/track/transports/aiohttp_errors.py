@@ -1,7 +1,4 @@
-"""What aiohttp's errors mean, in httpx's terms.
-
-This module is imported with the first failure, since httpx is not needed before.
-"""
+"""What aiohttp's errors mean, in httpx's terms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a session needs of a transport. It has no types of httpx, whose import most processes do not need."""
+"""What a session needs of a transport. It has no types of httpx, whose import would delay the start."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ what a request costs (docs/performance.md; https://github.com/encode/httpx/issue
 aiohttp's, until https://github.com/encode/httpcore/pull/1035 or the like is released. Through a proxy, where aiohttp
 supports fewer kinds, httpx's own transport is used.
 
-aiohttp is imported with the first request, and httpx only if it is used: together they take longer than most other
-imports, and 10 MB.
+aiohttp and httpx are imported with the first request: together they take longer than most other imports, and 10 MB.
 """
 
 from __future__ import annotations
@@ -67,13 +66,11 @@ def create_transport(base_url: str, max_connections: int = MAX_CONNECTIONS) -> h
 
 
 def preload() -> None:
-    """Import what sends a request, and what a failure and a retry need, now rather than with the first of each."""
+    """Import what sends a request, and what a failure and a retry need, now rather than with the first request."""
     with without_garbage_collection():
         import tenacity  # noqa: F401
 
-        import customerio_track_mcp.track.transports.aiohttp_backend
-        import customerio_track_mcp.track.transports.aiohttp_errors
-        import customerio_track_mcp.track.transports.transport_errors  # noqa: F401
+        import customerio_track_mcp.track.transports.aiohttp_backend  # noqa: F401
 
 
 def _create_pool(base_url: str, max_connections: int) -> ConnectionPool | httpx.AsyncBaseTransport:

@@ -1,7 +1,4 @@
-"""What it means that a transport received no response, by httpx's error for it.
-
-This module is imported with the first failure, since httpx is not needed before.
-"""
+"""What it means that a transport received no response, by httpx's error for it."""
 
 from __future__ import annotations
 
