@@ -105,5 +105,5 @@ def test_worker_ignores_signals_while_it_loads(tmp_path: Path, number: signal.Si
     ],
 )
 def test_command_that_is_not_a_server_does_not_report_success(tmp_path: Path, command: str, terminated: int) -> None:
-    assert run(command, env=signaled(tmp_path, "pydantic", signal.SIGTERM)).returncode == terminated
-    assert run(command, env=signaled(tmp_path, "pydantic", signal.SIGINT)).returncode == 130
+    assert run(command, env=signaled(tmp_path, "customerio_track_mcp.cli.main", signal.SIGTERM)).returncode == terminated
+    assert run(command, env=signaled(tmp_path, "customerio_track_mcp.cli.main", signal.SIGINT)).returncode == 130
