@@ -105,5 +105,6 @@ def test_worker_ignores_signals_while_it_loads(tmp_path: Path, number: signal.Si
     ],
 )
 def test_command_that_is_not_a_server_does_not_report_success(tmp_path: Path, command: str, terminated: int) -> None:
-    assert run(command, env=signaled(tmp_path, "customerio_track_mcp.cli.main", signal.SIGTERM)).returncode == terminated
-    assert run(command, env=signaled(tmp_path, "customerio_track_mcp.cli.main", signal.SIGINT)).returncode == 130
+    moment = "customerio_track_mcp.cli.main"
+    assert run(command, env=signaled(tmp_path, moment, signal.SIGTERM)).returncode == terminated
+    assert run(command, env=signaled(tmp_path, moment, signal.SIGINT)).returncode == 130
