@@ -24,4 +24,4 @@ assert [name for name in sandbox.__all__ if name not in globals()] == []
 
 def test_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match=r"module 'customerio_track_mcp\.sandbox' has no attribute 'Sandboxx'"):
-        sandbox.Sandboxx
+        sandbox.Sandboxx  # noqa: B018
