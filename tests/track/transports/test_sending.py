@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -143,6 +144,8 @@ async def test_sending_is_reported_right_before_the_first_byte(listener: Listene
     await session.aclose()
 
 
+# asyncio leaves a connection to the garbage collector if it is canceled in one step of creating it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("transport", TRANSPORTS | SILENT)
 @every_method
 @pytest.mark.parametrize("is_reused", [False, True])
@@ -167,6 +170,7 @@ async def test_canceled_request_is_never_reported_as_not_sent_if_a_byte_was(
             assert progress.outcome_unknown or not received, f"canceled after {steps} steps"
         steps += 1
     assert steps > 1
+    gc.collect()  # before the filter of warnings ends
 
 
 @pytest.mark.parametrize("drop", [close, reset])
