@@ -102,8 +102,11 @@ def create_parser() -> argparse.ArgumentParser:
         problem_in=_problem_in_install_options,
     )
     add("uninstall", help="remove this server from an MCP host", add_arguments=_add_uninstall)
-    help_ = "show this help, or that of a command"
-    add("help", help=help_, add_arguments=partial(_add_help, parser, subcommands.choices))
+    add(
+        "help",
+        help="show this help, or that of a command",
+        add_arguments=partial(_add_help, parser, subcommands.choices),
+    )
     return parser
 
 
