@@ -324,5 +324,5 @@ def test_a_program_that_cannot_be_executed_fails_its_scenario(nothing: Path, tmp
 def test_nothing_is_left_in_the_temporary_folder(purchase: Path, tmp_path: Path) -> None:
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    run_loaded("rehearse", str(purchase), *agent(tmp_path, ""), env=dict(os.environ) | {"TMPDIR": str(temporary)})
-    assert list(temporary.iterdir()) == []
+    run("rehearse", str(purchase), *agent(tmp_path, ""), env=environment() | {"TMPDIR": str(temporary)})
+    assert [path.name for path in temporary.iterdir()] == []
