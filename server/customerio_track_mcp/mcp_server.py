@@ -152,7 +152,8 @@ def create_mcp_server(
 
         The SDK would validate and copy the result once more.
         """
-        if ctx.method != _CALL_TOOL or ctx.params is None or not _is_ready(ctx):
+        is_request = ctx.request_id is not None  # a notification of this name is not a call
+        if ctx.method != _CALL_TOOL or not is_request or ctx.params is None or not _is_ready(ctx):
             return await call_next(ctx)
         given = dict(ctx.params)
         arguments = given.pop("arguments", None)
