@@ -64,6 +64,14 @@ async def test_tools_work_over_stdio(sandbox: RunningSandbox, mode: str, version
     assert list(sandbox.workspace.segments[1].members) == [person.cio_id]
 
 
+@pytest.mark.parametrize("params", [EVENT["params"], {"_meta": True}, {}])
+def test_a_notification_with_the_name_of_a_call_is_ignored(params: dict[str, Any]) -> None:
+    notification = {"jsonrpc": "2.0", "method": "tools/call", "params": params}
+    completed = run_loaded("--sandbox", stdin=lines(*HANDSHAKE, notification))
+    assert set(responses_by_id(completed.stdout)) == {1}
+    assert "ERROR" not in completed.stderr
+
+
 @pytest.mark.parametrize("arguments", [["--sandbox"], ["stdio", "--sandbox"]])
 def test_stdout_contains_only_the_protocol_and_every_request_is_answered_before_the_end(arguments: list[str]) -> None:
     messages: list[dict[str, Any]] = [*HANDSHAKE]
