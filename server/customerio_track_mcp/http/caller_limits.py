@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
@@ -12,6 +13,29 @@ CallerKey = tuple[str | None, ...]
 
 _BUSY: Final = -32000
 """The first of the JSON-RPC error codes that are reserved for servers."""
+
+
+class CallerTotals:
+    """A number for each caller, and their sum, which is kept so that it need not be computed for each request.
+
+    Attributes:
+        total: the sum.
+    """
+
+    def __init__(self) -> None:
+        self._of_callers: Counter[CallerKey] = Counter()
+        self.total = 0
+
+    def of(self, caller: CallerKey) -> int:
+        """Return the number of a caller."""
+        return self._of_callers[caller]
+
+    def add(self, caller: CallerKey, change: int) -> None:
+        """Change the number of a caller, of whom nothing is kept if it becomes 0."""
+        self.total += change
+        self._of_callers[caller] += change
+        if not self._of_callers[caller]:
+            del self._of_callers[caller]
 
 
 def caller_key(scope: Scope) -> CallerKey:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from customerio_track_mcp.http.caller_limits import CallerKey, busy, caller_key
+from customerio_track_mcp.http.caller_limits import CallerTotals, busy, caller_key
 
 
 class ConcurrencyLimitMiddleware:
@@ -25,29 +24,23 @@ class ConcurrencyLimitMiddleware:
         self._max_in_flight = max_in_flight
         self._max_per_caller = max_per_caller
         self._on_change = on_change
-        self._in_flight: Counter[CallerKey] = Counter()
-        self._total = 0
+        self._in_flight = CallerTotals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
         caller = caller_key(scope)
-        if self._in_flight[caller] >= self._max_per_caller:
+        if self._in_flight.of(caller) >= self._max_per_caller:
             await busy(f"{self._max_per_caller} calls of this caller are already in flight, which is the maximum")(
                 scope, receive, send
             )
             return
-        if self._total >= self._max_in_flight:
+        if self._in_flight.total >= self._max_in_flight:
             await busy(f"{self._max_in_flight} calls are already in flight, which is the maximum")(scope, receive, send)
             return
-        self._count(caller, 1)
+        self._in_flight.add(caller, 1)
+        self._on_change(self._in_flight.total)
         try:
             await self._app(scope, receive, send)
         finally:
-            self._count(caller, -1)
-
-    def _count(self, caller: CallerKey, change: int) -> None:
-        self._total += change
-        self._in_flight[caller] += change
-        if not self._in_flight[caller]:
-            del self._in_flight[caller]
-        self._on_change(self._total)
+            self._in_flight.add(caller, -1)
+            self._on_change(self._in_flight.total)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from customerio_track_mcp.http.caller_limits import CallerKey, busy, caller_key
+from customerio_track_mcp.http.caller_limits import CallerKey, CallerTotals, busy, caller_key
 from customerio_track_mcp.lenient_json import MAX_ELEMENTS
 
 _BYTES_PER_BODY_BYTE: Final = 10
@@ -46,8 +45,7 @@ class MemoryLimitMiddleware:
         self._app = app
         self._max_bytes = max_bytes
         self._max_bytes_per_caller = max_bytes_per_caller
-        self._charged: Counter[CallerKey] = Counter()
-        self._total = 0
+        self._charged = CallerTotals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
@@ -63,7 +61,7 @@ class MemoryLimitMiddleware:
                 # With more elements, the message is rejected before it is parsed.
                 cost = size * _BYTES_PER_BODY_BYTE + min(elements, MAX_ELEMENTS) * _BYTES_PER_ELEMENT
                 self._check(caller, charge, cost)
-                self._charge(caller, cost - charge)
+                self._charged.add(caller, cost - charge)
                 charge = cost
             return message
 
@@ -72,13 +70,7 @@ class MemoryLimitMiddleware:
         except _OverLimitError as error:
             await busy(str(error))(scope, receive, send)
         finally:
-            self._charge(caller, -charge)
-
-    def _charge(self, caller: CallerKey, change: int) -> None:
-        self._total += change
-        self._charged[caller] += change
-        if not self._charged[caller]:
-            del self._charged[caller]
+            self._charged.add(caller, -charge)
 
     def _check(self, caller: CallerKey, charged: int, cost: int) -> None:
         """Check that the other requests leave enough memory for one that has been charged `charged` and costs `cost`.
@@ -87,8 +79,8 @@ class MemoryLimitMiddleware:
             _OverLimitError: they do not.
         """
         for others, limit, whose in (
-            (self._charged[caller] - charged, self._max_bytes_per_caller, "the calls of this caller"),
-            (self._total - charged, self._max_bytes, "the calls"),
+            (self._charged.of(caller) - charged, self._max_bytes_per_caller, "the calls of this caller"),
+            (self._charged.total - charged, self._max_bytes, "the calls"),
         ):
             if others and others + cost > limit:
                 raise _OverLimitError(
