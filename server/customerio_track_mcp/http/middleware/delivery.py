@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import select
 from typing import Any, Final
 
 from mcp.server import ServerRequestContext
@@ -15,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from customerio_track_mcp.control.call import IMMEDIATE_DELIVERY, Delivery
 from customerio_track_mcp.control.pending_delivery import PendingDelivery
 from customerio_track_mcp.http.transport_in_scope import is_written, transport_of
+from customerio_track_mcp.sockets import is_readable
 
 _KEY: Final = "delivery"
 _RESULT: Final = re.compile(rb'\{"jsonrpc":"2\.0","id":(?:-?[0-9]++|"(?:[^"\\]|\\.)*+"),"result":')
@@ -42,7 +42,8 @@ class DeliveryMiddleware:
         scope.setdefault("state", {})[_KEY] = delivery
 
         async def send_settling(message: Message) -> None:
-            if not delivery.is_awaited or not _contains_result(message.get("body", b"")):
+            body = message.get("body")  # none in the start of a response
+            if not delivery.is_awaited or not body or not _contains_result(body):
                 await send(message)
                 return
             if _may_be_closed(scope):
@@ -86,11 +87,7 @@ def _may_be_closed(scope: Scope) -> bool:
     if transport is None or transport.is_closing():
         return False  # nothing can be known of the connection, or it is known to be closed
     connection = transport.get_extra_info("socket")
-    if connection is None or not hasattr(select, "poll"):  # as on Windows
-        return True
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(0))
+    return connection is None or is_readable(connection.fileno())
 
 
 async def _notice_closed_connections() -> None:

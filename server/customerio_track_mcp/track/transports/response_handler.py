@@ -7,8 +7,6 @@ alone), and when https://github.com/aio-libs/aiohttp/issues/13656 is fixed, too.
 
 from __future__ import annotations
 
-import select
-import sys
 from typing import Any
 
 import aiohttp
@@ -16,6 +14,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 
+from customerio_track_mcp.sockets import is_readable
 from customerio_track_mcp.track.transports.response_limits import MAX_FRAMED_BODY_BYTES, MAX_HEAD_BYTES
 
 
@@ -40,7 +39,7 @@ class BoundedResponseHandler(ResponseHandler):
         transport = self.transport
         if transport is None or transport.is_closing() or self.should_close:
             return False
-        return not _is_readable(transport.get_extra_info("socket").fileno())
+        return not is_readable(transport.get_extra_info("socket").fileno())
 
     def set_response_params(self, **params: Any) -> None:
         """Start to count: a request is about to be sent."""
@@ -73,11 +72,3 @@ class BoundedResponseHandler(ResponseHandler):
             self._payload.set_exception(error)
         if self.transport is not None:
             self.transport.abort()
-
-
-def _is_readable(descriptor: int) -> bool:
-    if sys.platform == "win32":
-        return bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
