@@ -148,8 +148,7 @@ def _add_http(parser: CommandParser) -> None:
     from customerio_track_mcp.cli.options.http import HttpOptions
 
     parser.set_defaults(run=commands.http, options=HttpOptions)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=read_port, default=8000, help="0 for any free port (default: %(default)s)")
+    _add_address(parser, 8000)
     parser.add_argument(
         "--workers", type=read_workers, default=1, help="processes behind the port (default: %(default)s)"
     )
@@ -159,6 +158,11 @@ def _add_http(parser: CommandParser) -> None:
         help="allow a non-loopback address, public URL, hostname or origin without authentication",
     )
     _add_serving(parser)
+
+
+def _add_address(parser: CommandParser, port: int) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=read_port, default=port, help="0 for any free port (default: %(default)s)")
 
 
 def _add_serving(parser: CommandParser) -> None:
@@ -172,10 +176,7 @@ def _add_sandbox(parser: CommandParser) -> None:
     from customerio_track_mcp.cli.options.sandbox import SandboxOptions
 
     parser.set_defaults(run=commands.sandbox, options=SandboxOptions)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument(
-        "--port", type=read_port, default=SANDBOX_PORT, help="0 for any free port (default: %(default)s)"
-    )
+    _add_address(parser, SANDBOX_PORT)
     parser.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
     parser.add_argument(
         "--ca-file",

@@ -89,7 +89,7 @@ def _differs_by_case(name: str) -> bool:
 
 def _unreadable_times_of(attributes: Mapping[str, object]) -> Iterator[str]:
     for name, value in attributes.items():
-        if name[-3:].lower().endswith(_ENDS_OF_TIME_NAMES) or not isinstance(value, _SCALARS):
+        if _may_be_time_name(name) or not isinstance(value, _SCALARS):
             yield from _unreadable_times(name, name, value)
 
 
@@ -110,7 +110,11 @@ def _unreadable_times(name: str, path: str, value: object, depth: int = 0) -> It
 
 def _is_unreadable_time(name: str, value: object) -> bool:
     # Nearly all names have another end, which takes less time to see than that the value is not a time.
-    return name[-3:].lower().endswith(_ENDS_OF_TIME_NAMES) and is_unreadable_time(value) and is_time_name(name)
+    return _may_be_time_name(name) and is_unreadable_time(value) and is_time_name(name)
+
+
+def _may_be_time_name(name: str) -> bool:
+    return name[-3:].lower().endswith(_ENDS_OF_TIME_NAMES)
 
 
 def _names(names: Sequence[str]) -> str:

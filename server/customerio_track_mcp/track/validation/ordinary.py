@@ -28,29 +28,31 @@ _PLACEHOLDER_DOMAINS: Final = tuple({f"@{word.lower()}" for word in ABSENT})
 
 def are_ordinary_ids(ids: Collection[str]) -> bool:
     """Return whether each of `ids` is certainly a valid id, email address or cio_id outside a path."""
-    return _are_lines_of(_IDS, text := _lines(ids), len(ids)) and _are_real(ids, text)
+    return are_lines_of(_IDS, text := lines_of(ids), len(ids)) and _are_real(ids, text)
 
 
 def are_ordinary_cio_ids(ids: Collection[str]) -> bool:
     """Return whether each of `ids` is certainly a valid cio_id, with or without `cio_` before it."""
-    return _are_lines_of(_CIO_IDS, text := _lines(ids), len(ids)) and _are_real(ids, text)
+    return are_lines_of(_CIO_IDS, text := lines_of(ids), len(ids)) and _are_real(ids, text)
 
 
 def are_ordinary_addresses(emails: Collection[str]) -> bool:
     """Return whether each of `emails` is certainly a valid email address."""
-    return _are_lines_of(_ADDRESSES, text := _lines(emails), len(emails)) and _are_real(emails, text)
+    return are_lines_of(_ADDRESSES, text := lines_of(emails), len(emails)) and _are_real(emails, text)
 
 
 def are_ordinary_names(names: Collection[str]) -> bool:
     """Return whether each of `names` is certainly a valid name of an attribute; it may be reserved."""
-    return _are_lines_of(_NAMES, _lines(names), len(names))
+    return are_lines_of(_NAMES, lines_of(names), len(names))
 
 
-def _lines(texts: Iterable[str]) -> str:
+def lines_of(texts: Iterable[str]) -> str:
+    """Return texts as lines, each with a line feed at its end."""
     return "\n".join([*texts, ""])
 
 
-def _are_lines_of(pattern: re.Pattern[str], text: str, number: int) -> bool:
+def are_lines_of(pattern: re.Pattern[str], text: str, number: int) -> bool:
+    """Return whether `text` consists of `number` lines that `pattern`, a pattern of any number of lines, accepts."""
     return pattern.fullmatch(text) is not None and text.count("\n") == number
 
 

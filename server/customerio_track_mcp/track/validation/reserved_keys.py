@@ -16,6 +16,7 @@ from typing import Final
 from customerio_track_mcp.track.errors import MAX_PROBLEMS_SHOWN, Problem
 from customerio_track_mcp.track.printable import shorten
 from customerio_track_mcp.track.validation.limits import EVENT_DATA_BYTES
+from customerio_track_mcp.track.validation.ordinary import are_lines_of, lines_of
 from customerio_track_mcp.track.validation.sizes import names_fit
 
 RESERVED_ATTRIBUTES: Final[Mapping[str, str]] = {
@@ -76,8 +77,8 @@ def reserved_key_problems(
 
 def _are_other_words(keys: Collection[str], reserved: Mapping[str, str]) -> bool:
     """Return whether all `keys` are words of ASCII letters and digits, none of them reserved in any case."""
-    lines = "\n".join([*keys, ""])
-    return _WORDS.fullmatch(lines) is not None and reserved.keys().isdisjoint(lines.lower().split("\n"))
+    lines = lines_of(keys)
+    return are_lines_of(_WORDS, lines, len(keys)) and reserved.keys().isdisjoint(lines.lower().split("\n"))
 
 
 def _problem(parameter: str, key: str, name: str, reason: str) -> Problem:
