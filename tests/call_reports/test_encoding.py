@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from customerio_track_mcp.call_reports.encoding import MAX_REPORT_BYTES, encode_report
+from tests.support.nested import nested_array
 
 
-def nested(depth: int) -> Any:
-    value: Any = 1
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-@pytest.mark.parametrize("arguments", [{"customer_id": "Zoë 日本 👩🏽"}, None, 7, "{", [nested(400)]])
+@pytest.mark.parametrize("arguments", [{"customer_id": "Zoë 日本 👩🏽"}, None, 7, "{", nested_array(401)])
 def test_arguments_are_written_as_they_are(arguments: object) -> None:
     assert json.loads(encode_report({"id": "1", "arguments": arguments})) == {"id": "1", "arguments": arguments}
 
@@ -26,7 +19,7 @@ def test_lone_surrogates_are_replaced() -> None:
     assert json.loads(encode_report({"arguments": {"a\ud800": "\udfffb"}})) == {"arguments": {"a?": "?b"}}
 
 
-@pytest.mark.parametrize("value", [float("inf"), float("nan"), nested(100_000)])
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), nested_array(100_000)])
 def test_what_is_not_json_is_replaced_by_a_note(value: object) -> None:
     report = json.loads(encode_report({"id": "1", "arguments": {"data": value}}))
     assert report == {"id": "1", "arguments": "(not reported: they cannot be written as JSON)"}

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from tests.support.messages import INITIALIZE
 from tests.support.process import environment
 
 PROGRAM: Final = """\
@@ -24,15 +25,7 @@ sys.exit(main())
 """The command, which writes the names of the modules that it has loaded to a file descriptor before it ends."""
 
 MESSAGES: Final = (
-    {
-        "id": 0,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    },
+    INITIALIZE,
     {"method": "notifications/initialized"},
     {"id": 1, "method": "tools/list"},
 )

@@ -12,17 +12,11 @@ from hypothesis import strategies as st
 from customerio_track_mcp.rehearsal import Scenario, Snapshot, score
 from customerio_track_mcp.rehearsal.snapshot import ReportedCall
 from customerio_track_mcp.sandbox import Dropped, Event, Person, Request, Segment
+from tests.support.nested import nested_array
 
 
 def _as_json(value: Any) -> str:
     return json.dumps(value)
-
-
-def _nested(levels: int) -> list[Any]:
-    value: list[Any] = []
-    for _ in range(levels):
-        value = [value]
-    return value
 
 
 names = st.sampled_from(["a", "b", "refund", " a ", "1", "1042", "ann@example.com", "cio_1", ""]) | st.text(max_size=8)
@@ -32,7 +26,7 @@ values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3) | inner.map(_as_json),
     max_leaves=4,
 )
-objects = st.dictionaries(names, values | st.just(800).map(_nested), max_size=3)
+objects = st.dictionaries(names, values | st.just(801).map(nested_array), max_size=3)
 people = st.builds(Person, st.sampled_from(["1", "2", "3"]), st.none() | names, st.none() | names, objects)
 events = st.builds(Event, names, st.sampled_from(["event", "page"]), people, st.just(0), objects, st.none() | names)
 segments = st.builds(Segment, st.integers(1, 3), names, st.just("manual"), st.lists(people, max_size=3).map(tuple))

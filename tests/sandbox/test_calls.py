@@ -10,6 +10,7 @@ import pytest
 
 from customerio_track_mcp.sandbox import RunningSandbox, run_sandbox
 from customerio_track_mcp.sandbox.bounds import MAX_CALL_BYTES, MAX_LEVELS
+from tests.support.nested import nested_array
 from tests.support.sandbox_changes import next_message
 from tests.support.sandbox_state import state_of
 
@@ -84,21 +85,13 @@ async def test_what_is_not_json_is_rejected(http: httpx.AsyncClient, content: by
 async def test_arguments_that_cannot_be_json_are_rejected(sandbox: RunningSandbox) -> None:
     endless: list[Any] = []
     endless.append(endless)
-    for arguments in (float("nan"), object(), {1j: 1}, endless, nested(MAX_LEVELS), nested(100_000)):
+    for arguments in (float("nan"), object(), {1j: 1}, endless, nested_array(MAX_LEVELS), nested_array(100_000)):
         with pytest.raises(ValueError, match=r"^not valid JSON$"):
             sandbox.record_call(CALL | {"arguments": arguments})
 
 
-def nested(levels: int) -> list[Any]:
-    """Return an array with so many levels."""
-    value: list[Any] = []
-    for _ in range(levels - 1):
-        value = [value]
-    return value
-
-
 async def test_the_deepest_arguments_can_be_read_again(tmp_path: Path) -> None:
-    arguments = nested(MAX_LEVELS - 1)
+    arguments = nested_array(MAX_LEVELS - 1)
     for _ in range(2):  # the second time with what the file contains
         async with run_sandbox(data=tmp_path / "sandbox.db") as sandbox:
             sandbox.record_call(CALL | {"arguments": arguments})
